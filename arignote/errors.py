@@ -243,6 +243,7 @@ class ArignoteWarning(UserWarning):
 
 def warn(message: str, category: type[Warning] = ArignoteWarning) -> None:
     """Issue a warning that points at the line of the caller: the first one outside of this package."""
+    # Not `skip_file_prefixes` of warnings.warn, which Python 3.11 lacks.
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back
@@ -274,6 +275,7 @@ def listed(names: Sequence[object]) -> str:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like a word; None if none is near."""
     folded = {k.lower(): k for k in known}
+    # 0.6 is the default of difflib.
     near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else None
 
@@ -290,6 +292,7 @@ def axes_hint(shape: Any, expected: Any) -> str:
     if isinstance(shape, Mapping) or isinstance(expected, Mapping):
         return ""
     got, wanted = tuple(shape), tuple(expected)
+    # What examples of `shape` would be with their channels first, for each order of the axes.
     ways = {"NHWC": (*got[-1:], *got[:-1]), "NHW": (1, *got), "NCHW": (*got[1:], *got[:1])}
     fitting = [axes for axes, moved in ways.items() if moved == wanted and len(got) == (2 if axes == "NHW" else 3)]
     return f". If the axes of these images are in another order, set axes: {fitting[0]}" if fitting else ""

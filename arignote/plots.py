@@ -69,6 +69,7 @@ def plot_history(estimator: NNEstimator, *, log: bool = False) -> Figure:
             there = np.isfinite(values)
             color, style = _STYLES.get(series["role"], (None, "-"))
             x = np.array(curves["x"])
+            # Without NaN, at which matplotlib would interrupt the line: test losses are there at new bests alone.
             axes.plot(x[there], values[there], style, color=color, label=series["name"])
             if series["role"] == "valid" and curves["best"] is not None:
                 axes.plot(x[curves["best"]], values[curves["best"]], "o", color=color, markerfacecolor="white")
@@ -183,6 +184,7 @@ def plot_filters(estimator: NNEstimator, layer: str | None = None) -> Figure:
     for axes in grid:
         axes.set_axis_off()
     for axes, one in zip(grid, pixels, strict=False):
+        # Fixed bounds, as imshow would stretch the grey of each filter to its own range.
         axes.imshow(one, cmap="gray", vmin=0, vmax=255)
     return figure
 

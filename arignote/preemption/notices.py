@@ -85,6 +85,7 @@ class Watch:
         Once, if the request failed three times in a row; polling continues.
     """
 
+    # 5 s: as the EC2 User Guide recommends. Its notice comes two minutes before the end, that of Google 30 s.
     def __init__(self, source: str, on_notice: Callable[[str], None], every: float = 5.0) -> None:
         self.source, self._request, self._on_notice, self._every = source, notice_source(source), on_notice, every
         self._exited = threading.Event()
@@ -127,6 +128,7 @@ def _aws() -> NoticeSource:
         if token:
             status, text = _fetch(url, {"X-aws-ec2-metadata-token": token}, also=(401, 404))
         if status == 401:  # no token yet, or it has expired
+            # Seconds: 6 hours, the longest that the service allows.
             lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
             token = _fetch(f"{base}/latest/api/token", lifetime, method="PUT")[1].strip()
             status, text = _fetch(url, {"X-aws-ec2-metadata-token": token}, also=(404,))
@@ -160,6 +162,7 @@ def _azure() -> NoticeSource:
         url = f"{base}/metadata/instance/compute/name?api-version=2021-02-01&format=text"
         try:
             return not machines or _fetch(url, header)[1].strip().lower() in {name.lower() for name in machines}
+        # Rather stop for the notice of another machine than be stopped without a checkpoint.
         except OSError:
             return True
 

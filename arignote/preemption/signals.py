@@ -35,6 +35,7 @@ def exit_at_signal(exit_code: int | None) -> Iterator[None]:
 
     numbers = [signal.Signals[name] for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
     former = {number: signal.getsignal(number) for number in numbers}
+    # A signal that is ignored, as in the background, or that the caller handles, stays as it is.
     former = {n: old for n, old in former.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
     for number in former:
         signal.signal(number, exit_now)
@@ -108,6 +109,7 @@ class StopRequest:
         self.signalled = True
         self._n_sigints += number == signal.SIGINT
         if number == signal.SIGINT and self._n_sigints > 1:
+            # The second Ctrl-C does not wait for the end of the batch.
             raise KeyboardInterrupt
         # Any other signal takes precedence over Ctrl-C, in either order: its exit code is the one that matters.
         if self._number in (0, signal.SIGINT):
