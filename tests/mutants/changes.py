@@ -39,6 +39,8 @@ def _is_excluded(node: Any) -> bool:
         return True
     if node.type == "except_clause" and "ImportError" in node.get_code():
         return True
+    if node.type == "if_stmt" and node.children[1].get_code().strip() == "TYPE_CHECKING":
+        return True
     if node.type == "operator" and node.parent.type in ("parameters", "param"):
         # The star before arguments that are given by name.
         return True

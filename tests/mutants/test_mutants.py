@@ -63,6 +63,7 @@ def test_numbers_signs_bounds_streams_and_statements_are_changed(source, changed
         "@dataclass(frozen=True)\nclass A: ...\n",
         "assert a == 1\n",
         "x = zip(a, strict=True)\n",
+        "if TYPE_CHECKING:\n    from torch import Tensor\n",
         "try:\n    import fcntl\nexcept ImportError:\n    fcntl = None\n",
         "class A:\n    def __repr__(self):\n        return 'A' + str(1)\n",
     ],

@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from chunked_rows import Chunked
+from scipy import sparse
 
 from arignote import ArignoteWarning, DataError
 from arignote.data.inputs import Input
 from arignote.data.readers.base import ArrayReader
 from arignote.data.readers.joined import JoinedReader
+from arignote.data.readers.sources import get_reader
 from arignote.data.rows.open_channels import channels_and_labels, open_channels, with_sequences
 from arignote.data.values.fields import ALONE
+from arignote.errors import DataTypeError
 
 A, B = np.arange(8.0).reshape(4, 2), np.arange(4.0)[:, None]
 Y = np.array([0, 1, 1, 0])
@@ -133,6 +136,63 @@ def test_a_text_table_is_read_in_the_format_given_and_arrays_in_files_are_not(tm
     x = {"a": str(tmp_path / "t.csv"), "b": tmp_path / "a.npy"}
     found = opened(x, TWO, csv={"header": False, "delimiter": ";"})
     assert found["a"].read(slice(0, 2)).tolist() == [[1, 2], [3, 4]] and found["b"].shape == (2, 2)
+    # Detected would be a table without names.
+    (named,) = opened(tmp_path / "t.csv", [Input()], csv={"header": True}).values()
+    assert named.columns == ("1", "2") and named.read(slice(0, 1)).tolist() == [[3, 4]]
+
+
+def test_columns_of_a_file_are_those_that_were_trained_on_in_their_order(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("p,q,r\n1,2,3\n4,5,6\n")
+    (reader,) = opened(path, [Input()], columns=("r", "p")).values()
+    assert reader.columns == ("r", "p") and reader.read(slice(0, 2)).tolist() == [[3, 1], [6, 4]]
+
+
+ROOMS = pd.DataFrame({"room": [12.0, 12.0], "area": [20.5, 31.0]})
+
+
+@pytest.mark.parametrize(
+    ("x", "columns", "text", "places"),
+    [
+        (ROOMS.assign(kind=["a", "b"]), (), True, (2,)),
+        # Numbers here, but of the training rows text.
+        (ROOMS, (), ("room",), (0,)),
+        (ROOMS.to_numpy(object), ("room", "area"), ("area",), (1,)),
+        (ROOMS.to_numpy(object), (), ("1",), (1,)),
+    ],
+)
+def test_columns_of_a_table_in_memory_are_text_if_they_hold_it_or_are_named(x, columns, text, places):
+    (reader,) = opened(x, [Input()], columns=columns, mixed={ALONE: text}).values()
+    assert reader.text == places and reader.read(slice(0, 1))[0, 0] == 12
+
+
+def test_columns_of_a_file_are_text_if_they_hold_it_or_are_named(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("code,kind\n01,a\n02,b\n")
+    known = get_reader(path, mixed=True)
+    for source, text, row in (
+        (path, True, [1.0, "a"]),
+        (path, ("code", "kind"), ["01", "a"]),
+        (known, ("code", "kind"), ["01", "a"]),
+    ):
+        (reader,) = opened(source, [Input()], mixed={ALONE: text}).values()
+        assert reader.read(slice(0, 1)).tolist() == [row]
+
+
+def test_what_is_no_number_is_refused_by_its_kind():
+    days = pd.DataFrame({"day": pd.to_datetime(["2026-01-01"]), "n": np.array([1], object)})
+    with pytest.raises(DataError, match=r"^X: column 'day' must be numbers; got datetime64"):
+        opened(days, [Input()])
+    with pytest.raises(DataError, match=r'encoded by preprocess \[\["OneHot"\]\]$') as text:
+        opened(np.array([[1, "a"]], object), [Input()])
+    assert not isinstance(text.value, DataTypeError)
+    # Columns are of a table only.
+    with pytest.raises(DataError, match=r"'a'\)$"):
+        opened(np.array([[[1, "a"]]], object), [Input()])
+    with pytest.raises(DataTypeError, match="X must be numbers; got objects"):
+        opened(np.array([[1, {}]], object), [Input()])
+    with pytest.raises(DataError, match=r"^valid must have the shape \(rows, features\) as a sparse matrix; got \(2,"):
+        open_channels({ALONE: sparse.coo_array([1.0, 2.0])}, [Input()], "valid", (), {}, None)
 
 
 RAGGED = [[1.0, 2.0], [3.0], [4.0, 5.0, 6.0]]
@@ -200,5 +260,7 @@ def test_errors_of_several_inputs_name_the_channel():
     inputs = (Input("a", mask="m", steps="m"), Input("b"))
     with pytest.raises(DataError, match=r"the mask of X\['a'\] must have the shape \(rows, steps\); got \(3,\)"):
         fields({"a": PADDED, "m": np.ones(3), "b": B[:3]}, *inputs)
+    with pytest.raises(DataError, match="the mask of X must be finite numbers; row 1 is not"):
+        fields({"a": PADDED, "m": np.where(PADDED == 3, np.nan, 1.0)}, inputs[0])
     with pytest.raises(DataError, match=r"the mask of X must have"):
         fields({"a": PADDED, "m": np.ones(3)}, inputs[0])
