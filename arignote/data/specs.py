@@ -210,7 +210,16 @@ class DataSpec(Section):
 
 
 def check_held_out(final_epochs: int, *, has_any: bool, has_weights: bool) -> None:
-    """Raise ConfigError if there are final epochs, but no rows that are held out, or no weights of these."""
+    """Raise ConfigError if there are final epochs, but no rows that are held out, or no weights of these.
+
+    Parameters
+    ----------
+    final_epochs : int
+    has_any : bool
+        Whether there are rows of validation or test.
+    has_weights : bool
+        Whether these have weights, or the training rows have none.
+    """
     if final_epochs and not has_any:
         raise ConfigError(
             "final_epochs must be 0 without validation or test data, on which the final epochs train too; got "

@@ -63,7 +63,15 @@ def shape_of_input(layer: Layer, n_in: ExampleShape | None) -> Shape:
 
 
 def sources_of(layer: Layer, positions: Mapping[str, int], before: Sequence[Layer]) -> tuple[int, ...]:
-    """Return the positions of the layers that a layer takes its input from; `before` are all earlier ones."""
+    """Return the positions of the layers that a layer takes its input from; `before` are all earlier ones.
+
+    Parameters
+    ----------
+    layer : Layer
+    positions : dict of str to int
+        Position of each earlier layer, by its name.
+    before : sequence of Layer
+    """
     if isinstance(layer, MergeLayer):
         return tuple(positions[name] for name in layer.inputs)
     if isinstance(layer, NetworkInput):

@@ -83,7 +83,15 @@ def checked_values(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def array_of_objects(values: Sequence[Any], shape: Any, order: str = "C") -> NDArray[Any]:
-    """Return an object array from a list; raise ValueError unless it has as many values as the shape needs."""
+    """Return an object array from a list; raise ValueError unless it has as many values as the shape needs.
+
+    Parameters
+    ----------
+    values : list of object
+    shape : tuple of int
+    order : {"C", "F"}, default "C"
+        Order of the axes in the list.
+    """
     shape = checked_shape(shape)
     if not isinstance(values, list) or len(values) != math.prod(shape):
         got = f"{len(values)} of them" if isinstance(values, list) else type(values).__name__

@@ -246,7 +246,16 @@ _BUILDERS: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 def check_key(key: Any, container: object, allowed: AllowedNames) -> None:
-    """Raise PickleError if a key has too many parts to be hashed, or too many keys of a container have one hash."""
+    """Raise PickleError if a key has too many parts to be hashed, or too many keys of a container have one hash.
+
+    Parameters
+    ----------
+    key : object
+    container : object
+        The dict or set that it is for, or the list of which one is made; counted by its id.
+    allowed : AllowedNames
+        Has the counts.
+    """
     if type(key) in (str, bytes):
         # Their hashes differ between processes, so that no file can choose them.
         return

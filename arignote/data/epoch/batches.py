@@ -187,7 +187,17 @@ class Batches:
         return self._by_blocks(finish, places, positions, ends, in_threads)
 
     def updates(self, epoch: int, start: int, n_batches: int) -> Generator[tuple[range, list[Batch]], None, None]:
-        """Yield the numbers of `n_batches` batches at a time, and these batches, or their shards, as of `epoch`."""
+        """Yield the numbers of `n_batches` batches at a time, and these batches, or their shards, as of `epoch`.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+        start : int
+            First batch that is yielded.
+        n_batches : int >= 1
+            Batches of an update; the last one may have fewer.
+        """
         # Closed when the caller stops early, so that the threads end then and not when the generator is collected.
         with closing(self.epoch(epoch, start)) as left:
             for first in range(start, self.n_batches, n_batches):

@@ -58,7 +58,20 @@ class BlockCache:
             self._loaded[block] = self._pool.submit(self._read, rows).result
 
     def row_copier(self, first: int, last: int, run: int) -> Callable[[], NDArray[Any]]:
-        """Load the blocks of positions `first` to `last`, release those before, and return what copies the rows."""
+        """Load the blocks of positions `first` to `last`, release those before, and return what copies the rows.
+
+        Parameters
+        ----------
+        first, last : int
+            Positions in the order of the epoch; `last` is exclusive.
+        run : int
+            Number of the run, from 0, in which they lie.
+
+        Returns
+        -------
+        callable
+            Returns the rows (last - first, ...) when it is called, perhaps by another thread.
+        """
         # `first` at the end of a block is in the next one; `last` is exclusive, and at an end needs no further block.
         low, high = bisect_right(self._ends, first), bisect_left(self._ends, last)
         # With a thread one block more, which is read ahead, but none of the next run: another shard reads that.

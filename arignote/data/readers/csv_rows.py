@@ -60,7 +60,16 @@ class CSVRecords:
 
 
 def without_comments(raw: bytes, start: int, comments: list[tuple[int, int]]) -> bytes:
-    """Return bytes of a file, from `start` on, without its comment lines."""
+    """Return bytes of a file, from `start` on, without its comment lines.
+
+    Parameters
+    ----------
+    raw : bytes
+    start : int
+        Place of its first byte in the file.
+    comments : list of (int, int)
+        See `CSVRecords`.
+    """
     inside = [(a - start, b - start) for a, b in comments if a >= start and b <= start + len(raw)]
     if not inside:
         return raw
@@ -69,7 +78,18 @@ def without_comments(raw: bytes, start: int, comments: list[tuple[int, int]]) ->
 
 
 def uneven(where: str, line: int, n_fields: int, first_line: int, n_first: int, dialect: Dialect) -> DataError:
-    """Return the error of a row that has another number of fields than the first one, which lies in `first_line`."""
+    """Return the error of a row that has another number of fields than the first one, which lies in `first_line`.
+
+    Parameters
+    ----------
+    where : str
+        Name of the file.
+    line, first_line : int
+        Numbers of the lines of this row and of the first one, from 1.
+    n_fields, n_first : int
+        Their numbers of fields.
+    dialect : Dialect
+    """
     first_row, way = ("header", "") if dialect.header else ("first row", "")
     if line == first_line + 1 and n_fields > n_first:
         way = f". Remove line {first_line} if it is a title"

@@ -267,7 +267,21 @@ _UNCLEAR = "the first line may hold the names of the columns or the first row"
 
 
 def dialect_of(path: Path, given: CSVFormat, where: str) -> Dialect:
-    """Return the dialect of a file, detected in its first lines."""
+    """Return the dialect of a file, detected in its first lines.
+
+    Parameters
+    ----------
+    path : Path
+    given : CSVFormat
+        Settings of the user, which are not detected.
+    where : str
+        Name of the file in errors.
+
+    Raises
+    ------
+    DataError
+        See `find_dialect`.
+    """
     with path.open("rb") as file:
         raw = file.read(SAMPLE_BYTES)
         is_whole = not file.read(1)

@@ -170,6 +170,14 @@ def ragged(sequences: Sequence[Any], what: str, n_steps: int | None) -> RaggedRe
 def lengths_from_offsets(offsets: NDArray[np.int64], n_steps: int, what: str) -> NDArray[np.int64]:
     """Return the lengths of sequences that begin at offsets; the last offset may be the end, `n_steps`.
 
+    Parameters
+    ----------
+    offsets : array (rows,) or (rows + 1,) of int64
+    n_steps : int
+        Number of steps of all sequences together.
+    what : str
+        Name of the data in errors.
+
     Raises
     ------
     DataError

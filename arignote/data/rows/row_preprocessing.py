@@ -40,7 +40,16 @@ def fit_preprocessing(rows: Rows, steps: PreprocessSpecs) -> Learned:
 
 
 def preprocessed(rows: Rows, steps: PreprocessSpecs, learned: Mapping[str, NDArray[Any]]) -> Rows:
-    """Return rows with fitted preprocessing; `learned` is what `fit_preprocessing` has returned for the same steps."""
+    """Return rows with fitted preprocessing; `learned` is what `fit_preprocessing` has returned for the same steps.
+
+    Parameters
+    ----------
+    rows : Rows
+        Not preprocessed.
+    steps : object
+        See `fit_preprocessing`.
+    learned : dict of str to array
+    """
     if not steps:
         return rows
     conversions = dict(rows.conversions)
@@ -96,7 +105,15 @@ def pipelines_of(channels: Collection[str], steps: PreprocessSpecs) -> dict[str,
 
 
 def learned_of(channel: str, channels: Collection[str], learned: Mapping[str, NDArray[Any]]) -> Learned:
-    """Return what the preprocessing of one of several channels has learned, of what `fit_preprocessing` returns."""
+    """Return what the preprocessing of one of several channels has learned, of what `fit_preprocessing` returns.
+
+    Parameters
+    ----------
+    channel : str
+    channels : collection of str
+        Names of all channels, of which a single one has no prefix.
+    learned : dict of str to array
+    """
     prefix = _prefix(channel, channels)
     return {name.removeprefix(prefix): array for name, array in learned.items() if name.startswith(prefix)}
 

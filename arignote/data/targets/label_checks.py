@@ -96,6 +96,20 @@ def check_classes(labels: NDArray[Any], n_classes: int | None, what: str) -> Non
 
     The number of classes of an output layer shows that classes are meant. Text that differs only in spaces or capitals
     is reported with a warning.
+
+    Parameters
+    ----------
+    labels : array (rows,)
+        As `check_labels` returns them.
+    n_classes : int or None
+        Of the output layer.
+    what : str
+        Name of the data in messages.
+
+    Raises
+    ------
+    DataError
+        If labels are floats with so many values.
     """
     if labels.dtype.kind == "U":
         _warn_of_variants(labels, what)

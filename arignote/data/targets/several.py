@@ -188,7 +188,16 @@ class Targets:
 
 
 def misnamed(value: Any, names: Iterable[str], kind: str = "output") -> str:
-    """Return why a value is no mapping with these keys, of a kind; an empty string if it is one."""
+    """Return why a value is no mapping with these keys, of a kind; an empty string if it is one.
+
+    Parameters
+    ----------
+    value : object
+    names : iterable of str
+        The keys that it must have, and no others.
+    kind : str
+        What the keys name, in the message.
+    """
     if not isinstance(value, Mapping):
         return f"got {type(value).__name__}"
     missing = [f"{name!r} is missing" for name in names if name not in value]

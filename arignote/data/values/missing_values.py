@@ -148,7 +148,17 @@ def first_not_finite(x: Array) -> int | None:
 
 
 def not_finite_error(where: str, row: Array, columns: Names) -> DataError:
-    """Return the error for a row that holds NaN, infinity, or a number too large for float32."""
+    """Return the error for a row that holds NaN, infinity, or a number too large for float32.
+
+    Parameters
+    ----------
+    where : str
+        Name of the row.
+    row : array (...)
+        Its values.
+    columns : tuple of str or of int
+        Names of the columns of a table; empty if they are not known.
+    """
     is_odd = ~np.isfinite(row)
     # The first that is not finite; if all are finite, the largest, which float32 cannot hold.
     place = int(np.argmax(is_odd if is_odd.any() else np.abs(row)))

@@ -141,7 +141,22 @@ def axis_labels(group: Any, name: str) -> list[str]:
 
 
 def value_blocks(group: Any, data: Any, where: str) -> tuple[list[ColumnBlock], list[str]]:
-    """Return the blocks of a pandas table, and the names of its columns in order; `cut` takes a structured array."""
+    """Return the blocks of a pandas table, and the names of its columns in order; `cut` takes a structured array.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        The pandas object, in the table format.
+    data : h5py.Dataset
+        Its table.
+    where : str
+        Name of the object in errors.
+
+    Raises
+    ------
+    DataError
+        If it has a MultiIndex, or was appended column by column.
+    """
     ((axis, names),) = plain_of(group, "non_index_axes")
     if "multi" in text_of(group, "table_type") or any(isinstance(name, tuple) for name in names):
         raise DataError(f"{where}: has a MultiIndex, which is not read; save it after reset_index()")
