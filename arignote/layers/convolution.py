@@ -118,6 +118,7 @@ class ConvolutionLayer(FilterLayer):
         activation, layout, n_stages = self._activation(), self.layout, len(self._maps())
         untied = self.untie_biases
         function, slope_names = activation.build(), tuple(activation.slopes)
+        # Stride, padding, dilation and groups, as conv2d takes them; the window is that of the weights.
         _, *first = self.geometry.of_one_row() if layout.n_axes == 1 else self.geometry
 
         def of_series(x: Tensor, w: Tensor, *options: Any) -> Tensor:

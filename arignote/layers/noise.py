@@ -182,6 +182,7 @@ def dropout_mask(p: float) -> Callable[[Tensor], Tensor]:
 
     def draw(x: Tensor) -> Tensor:
         if x.device.type != "cpu":
+            # By a comparison, for which p is not rounded.
             return (torch.rand_like(x) >= p).to(x.dtype).mul_(scale)
         # From -2**63 to None are all 2**64 words; from 0 the sign bit would never be set.
         words = torch.empty(-(-x.numel() * n_bits // 64), dtype=torch.int64).random_(-(2**63), None)

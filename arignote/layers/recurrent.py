@@ -169,16 +169,18 @@ def _skipping(
     # The steps that count come first, in their order or from the last one to the first.
     rank = arange(n_steps, device=x.device).expand_as(counts)
     order = (~counts).long().mul(n_steps).add(-rank if backwards else rank).argsort(1)
+    # pack_padded_sequence takes lengths of the CPU only.
     lengths = lengths.cpu()
     # Cut to the longest sequence of the batch.
     first = x.gather(1, order[:, : int(lengths.max()), None].expand(-1, -1, x.shape[2]))
     packed = pack_padded_sequence(first, lengths, batch_first=True, enforce_sorted=False)
     outputs, last, *_ = function(packed.data, packed.batch_sizes, state, weights, *options)
-    last = last.index_select(1, packed.unsorted_indices)
+    last = last.index_select(1, packed.unsorted_indices)  # packed sequences are sorted by length
     if only_last:
         return None, last
     again = PackedSequence(outputs, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
     padded, _ = pad_packed_sequence(again, batch_first=True, total_length=n_steps)
+    # The argsort of a permutation is its inverse: steps go back to their places.
     return padded.gather(1, order.argsort(1)[:, :, None].expand_as(padded)), last
 
 

@@ -111,6 +111,7 @@ class TransposedConvolution(FilterLayer):
             # The engine has the input maps of all groups first, and the output maps of one group second.
             W = unflatten(params["W"], 0, (n_groups, -1)).transpose(1, 2).flatten(0, 1)
             b = params.get("b")
+            # Unlike other convolutions, these take the groups before the dilation.
             x = convolve(layout.to_maps(x), W, None if untied else b, stride, crop, more, n_groups, dilation)
             x = function(x + params["b"] if untied else x, *(params[name] for name in slope_names))
             return layout.to_examples(x)

@@ -48,6 +48,7 @@ class Activation(Part):
         """Return the function of engine tensors ``f(x, *slopes)``; units are axis 1 of `x`."""
 
 
+# Not registered, so that no file can name one.
 class Custom(Activation):
     """A function of the user on engine tensors; a checkpoint stores only its name."""
 

@@ -40,6 +40,7 @@ class Orthogonal(Initializer):
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> NDArray[Any]:
         n_rows, n_columns = shape[0], int(np.prod(shape[1:]))
+        # Tall, as the columns of q are orthonormal; a wide matrix is its transpose.
         normal = rng.standard_normal((max(n_rows, n_columns), min(n_rows, n_columns)))
         q, r = np.linalg.qr(normal)
         # The signs of a QR decomposition follow from the algorithm; those of the diagonal of r make q uniform.

@@ -52,6 +52,7 @@ class ClassificationOutputLayer(StepwiseOutputLayer):
         return lambda logits: logits.softmax(-1)
 
     def output_shape(self, shape: Shape) -> Shape:
+        # Of n_classes=1 there are two logits, one of which is 0.
         return self._of_each(shape, max(self.n_classes or 0, 2))
 
     def declare_params(self, shape: Shape) -> dict[str, Param]:

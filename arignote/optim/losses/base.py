@@ -99,6 +99,7 @@ class Loss(Part):
     @property
     def column(self) -> str:
         """Name in the history: that of the loss, with the parameters that are not their defaults."""
+        # Without the weight, which is no factor of what is reported.
         params = self.model_dump(mode="json", exclude_defaults=True, exclude={"weight"})
         written = ", ".join(f"{name}={value}" for name, value in params.items())
         return f"{part_name(self)}({written})" if written else part_name(self)
