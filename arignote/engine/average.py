@@ -36,6 +36,7 @@ class AveragedNetwork:
             if name not in self.network.slices
         ]
         self._numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        # The mean of whole numbers, such as counts of batches, need not be one: they are copied.
         self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @property

@@ -35,6 +35,7 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Any
                 f"{where}: {name!r} has shape {tuple(array.shape)}; "
                 f"the network needs {tuple(shape)}. Was the spec changed?"
             )
+    # Sorted, as the order of a set differs from process to process.
     extra = sorted(set(arrays) - set(shapes))
     if extra:
         raise CheckpointError(f"{where}: has {extra[0]!r}, which the network does not know. Was the spec changed?")
@@ -55,4 +56,5 @@ def copy_into(tensors: Mapping[str, Tensor], arrays: Mapping[str, Any], where: s
     check_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, arrays, where)
     for name, tensor in tensors.items():
         array = arrays[name]
+        # np.array copies: torch warns of memory that is read-only, such as that of a file.
         tensor.copy_(array if isinstance(array, Tensor) else torch.from_numpy(np.array(array)))

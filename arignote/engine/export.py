@@ -116,6 +116,7 @@ class _Alone(nn.Module):
         super().__init__()
         self.takes_list, self.compute, self.names = place.takes_list, compute, list(params)
         for i, tensor in enumerate(params.values()):
+            # By number: torch refuses names with dots, which those of a TorchLayer have.
             self.register_parameter(f"p{i}", nn.Parameter(tensor.detach(), requires_grad=False))
 
     def forward(self, *x: Tensor) -> Tensor:

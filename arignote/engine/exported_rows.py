@@ -121,6 +121,7 @@ class _EncodedColumn(nn.Module):
             refused = torch.zeros_like(column, dtype=torch.bool) if self.refused is None else self.refused[column]
             return self.rows[column], refused
         wide = column.double()[:, None]
+        # A missing number may be a category, and NaN is not equal to itself.
         is_value = (wide == self.values) | (wide.isnan() & self.values.isnan())
         known = is_value.any(1)
         return is_value.float(), ~known if self.refuses else torch.zeros_like(known)

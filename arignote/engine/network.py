@@ -74,6 +74,7 @@ class Network(nn.Module):
                     values = self._shaped(self.weights[at], param.shape)
                 tensor = nn.Parameter(values, requires_grad=at is not None)
                 if at is not None:
+                    # autograd adds to a gradient that exists, in place: it writes into the flat vector.
                     tensor.grad = self._shaped(self.gradients[at], param.shape)
                 params[name] = self.named[f"{place.name}.{name}"] = tensor
                 # Names of the engine have no dots.
@@ -201,6 +202,7 @@ class Network(nn.Module):
         return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.named.items()}
 
     def __reduce__(self) -> Any:
+        # On the CPU, as the machine that unpickles it may have no GPU.
         return rebuilt, (self.architecture, replace(self.setup, device="cpu"), self.arrays())
 
 
@@ -236,6 +238,7 @@ def _on_copy(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def _no_longer_needed(architecture: Architecture) -> list[list[int]]:
     """Return for each layer the positions of the outputs that no later layer takes, whose memory is released."""
     placed = architecture.placed
+    # Later positions overwrite earlier ones.
     last_use = {source: position for position, place in enumerate(placed) for source in place.sources}
     released: list[list[int]] = [[] for _ in placed]
     for source, position in last_use.items():

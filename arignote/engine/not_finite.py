@@ -65,6 +65,7 @@ class CheckedStep:
     def _found(self, batches: Sequence[DeviceBatch], seeds: Sequence[int], before: dict[str, Tensor]) -> str | None:
         """Return a message on what was not finite first: an output, a loss, or a gradient; None if none was."""
         network = self._step.network
+        # Forward first: if an output is not finite, gradients are not either.
         for way in (_first_output, self._first_loss_or_gradient):
             for batch, seed in zip(batches, seeds, strict=True):
                 _copy(before, network)
@@ -123,6 +124,7 @@ def _first_gradient(
                 f"the gradient of layer {place.name!r} was the first that was not finite, though its output was finite"
             )
         by_leaf = dict(zip(map(id, leaves), of_inputs, strict=True))
+        # Behind the outputs of layers are fields of the data, which need no gradient.
         for source, tensor in zip(place.sources, inputs, strict=False):
             of_input, sum_so_far = by_leaf.get(id(tensor)), gradients[source]
             if of_input is not None:

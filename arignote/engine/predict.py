@@ -37,6 +37,7 @@ def validation_rows(network: Network) -> int:
     # 8,000,000 numbers of float32 are 32 MB.
     n_values = sum(prod(place.input_shape) for place in network.architecture.inputs)
     n_values += sum(prod(place.output_shape) for place in placed if place.params)
+    # The power of two below, between 16 and 2,048.
     return 1 << min(max(8_000_000 // n_values, 16), 2048).bit_length() - 1
 
 
@@ -82,9 +83,11 @@ def _evaluated(
     if network.training:
         network.eval()
     inputs = fields_to_device(x, network.device)
+    # Layers of this package draw nothing outside of training.
     if not network.is_custom:
         with TURN:
             return compute(*inputs)
+    # In this order, as in `TrainingStep`: two threads with opposite orders would wait for each other.
     with GENERATORS, TURN:
         seed_all(stream_seed(seed, purpose, *position), network.device)
         return compute(*inputs)
@@ -198,6 +201,7 @@ class Scorer:
         terms: dict[str, Any] = {"y": y} if self._scores else {}
         terms |= {f"predicted/{one.output}": block[one.output] for one in self._scores}
         for one, mean in self._means:
+            # From a mean to a sum, in float64, in which batches are added without loss of digits.
             terms[f"sum/{one.name}"] = mean(outputs[one.output], targets[one.output], on_device).double() * len(y)
         return terms
 
@@ -206,6 +210,7 @@ class Scorer:
         joined = {}
         for name, of_batches in terms.items():
             if name.startswith("sum/"):
+                # Read once at the end: reading a value waits for a GPU.
                 joined[name] = torch.stack(of_batches).cpu().numpy()
             else:
                 joined[name] = np.array(of_batches) if name == "n_rows" else np.concatenate(of_batches)
@@ -233,6 +238,7 @@ def _gathered(processes: Processes, arrays: Mapping[str, NDArray[Any]]) -> dict[
     file = BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
     of_processes = [np.load(BytesIO(text), allow_pickle=False) for text in processes.gather(file.getvalue())]
+    # A process without a batch has no arrays.
     names = dict.fromkeys(name for loaded in of_processes for name in loaded.files)
     return {name: np.concatenate([loaded[name] for loaded in of_processes if name in loaded.files]) for name in names}
 

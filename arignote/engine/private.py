@@ -150,6 +150,7 @@ def fused_adam_(
         m,
         s,
         largest or [],
+        # The kernels take the number of the update as a tensor for each parameter.
         [torch.tensor(float(n), device=w[0].device)] * len(w),
         lr=lr,
         beta1=betas[0],

@@ -32,6 +32,7 @@ __all__ = ["Processes", "connected", "own_gpu"]
 # For how long a process waits for the others: while one of them reads the data first, or writes to a slow store.
 _TIMEOUT = timedelta(minutes=10)
 _ATTEMPT = timedelta(seconds=2)
+# Of the fits of this process, each of which has a store of its own.
 _N_GROUPS = count()
 
 
@@ -65,6 +66,7 @@ class Processes:
         if not is_any_asked or self.stop is not None:
             return
         texts = [json.loads(text) for text in self.gather(json.dumps(self.asked()).encode())]
+        # A signal, or a notice, takes precedence over a request without a number, which has no exit code.
         number, reason = max((tuple(text) for text in texts if text), key=lambda one: bool(one[0]))
         self.stop = number, reason
 
@@ -100,6 +102,7 @@ class Processes:
             whole = TreeSum(n)
             for (first, end), of_slice in zip(chain(*nodes), received, strict=True):
                 whole.add(first, end, of_slice)
+            # With the sums, so that to agree on a stop takes no exchange of its own.
             with_flag = torch.cat([whole.total, like.new_tensor([is_asked])])
             gathered = _gathered(with_flag, self.size).view(self.size, n_slice + 1)
         self._agree_to_stop(bool(gathered[:, -1].any()))
@@ -110,6 +113,7 @@ class Processes:
         if self.size == 1:
             return [data]
         with self._calling("exchange of data"):
+            # all_gather needs tensors of one size: first the lengths, then the data, filled up to the longest.
             lengths = _gathered(torch.tensor([len(data)]), self.size).tolist()
             padded = torch.zeros(max(*lengths, 1), dtype=torch.uint8)
             if data:
@@ -127,6 +131,7 @@ class Processes:
         error: BaseException | None = None
         try:
             yield
+        # Another process has failed: it would not answer.
         except ProcessError:
             raise
         except BaseException as raised:
@@ -242,6 +247,7 @@ def _nodes(first: int, end: int, n: int) -> list[tuple[int, int]]:
     """Return the nodes of the tree over n vectors that the vectors from `first` to `end` make."""
     tree = TreeSum(n)
     for number in range(first, end):
+        # Without values: only which vectors are added is asked for.
         tree.add(number, number + 1, torch.empty(0))
     return [(begin, stop) for begin, stop, _ in tree.nodes]
 
@@ -271,6 +277,7 @@ def connected() -> Iterator[Processes | None]:
         return
     with own_gpu():
         try:
+            # NCCL exchanges tensors of a GPU alone; seeds and states are bytes on the CPU.
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             store, rank, size = _connected(f"arignote/{next(_N_GROUPS)}")
             dist.init_process_group(backend, timeout=_TIMEOUT, store=store, rank=rank, world_size=size)

@@ -87,6 +87,7 @@ class ProfiledStep:
             began = time.perf_counter()
             loss = self._step(batches, seeds, **how)
             if on_gpu:
+                # Kernels run on after the call that starts them.
                 torch.cuda.synchronize(self._step.network.device)
             self._seconds += time.perf_counter() - began
         self._n_done += 1

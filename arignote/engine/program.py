@@ -134,6 +134,7 @@ class Program(nn.Module):
             if taken.table is not None:
                 x_of_layer, wrong = x_of_layer
                 refused.append(wrong)
+            # Tokens stay whole numbers; preprocessing may have computed in float64.
             prepared.append(x_of_layer if x_of_layer.dtype == torch.int64 else x_of_layer.float())
         of_layers = dict(zip(self.network.architecture.outputs, self.network(*prepared), strict=True))
         predictions: dict[str, Tensor] = {}

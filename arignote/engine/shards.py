@@ -144,6 +144,7 @@ class ShardedGradients:
             loss = gradients(shard, shard.n_rows / n_all)
             tree.add(number, number + 1, self._report(loss, before, shard.n_rows / n_rows))
             for tensor, values in zip(self._statistics, before, strict=True):
+                # Each shard begins with the same statistics, which `_apply` changes once for all of them.
                 tensor.copy_(values)
         return (
             tree.total if self._processes is None else self._processes.total(tree, self._n_shards, self._empty_report)

@@ -81,6 +81,7 @@ def _dense(place: Placed, params: Params) -> list[nn.Module]:
 
 
 def _maxout(place: Placed, params: Params) -> list[nn.Module]:
+    # (n, units * k) to (n, units, k), of which the largest of k values is left.
     largest = [nn.Unflatten(1, (-1, place.layer.maxout_k)), nn.AdaptiveMaxPool1d(1), nn.Flatten()]  # type: ignore[attr-defined]
     return [*_linear(place, params), *largest]
 
@@ -153,6 +154,7 @@ def _batch_norm(place: Placed, params: Params) -> list[nn.Module]:
     # alpha is what torch calls momentum: the share of the newest batch.
     module = cls(place.input_shape[0], layer.epsilon, layer.alpha)
     tensors = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
+    # load_state_dict needs each entry; Arignote has no counter of batches.
     n_batches = module.state_dict()["num_batches_tracked"]
     return [_filled(module, **{name: params[own] for name, own in tensors.items()}, num_batches_tracked=n_batches)]
 

@@ -193,6 +193,7 @@ class TrainingStep:
             self._weigh_losses(numbers)
         # Threads that run code of the user wait for the generators before they compute: always in this order.
         with self._lock, TURN:
+            # For `cause_of`, should the step fail.
             self.last_batches = batches
             loss = self._write_gradients(batches, iter(seeds), n_rows)
             # Gradients that overflowed are not used; the scale is halved for the next update.
@@ -224,6 +225,7 @@ class TrainingStep:
         if self._draws:
             # For each batch, by its position: a run that is resumed here draws the same numbers.
             self._seed(next(seeds), self.network.device)
+        # The last batch of an epoch may have fewer rows than shards.
         if not batch.n_rows:
             return self.network.gradients.zero_().new_zeros(())
         return self._gradients(*batch, share, beta)

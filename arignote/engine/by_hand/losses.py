@@ -45,6 +45,7 @@ def _of_numbers(loss: Loss) -> LossAndGradient | None:
 
 def _huber(difference: Tensor, delta: float) -> Tensor:
     size = difference.abs()
+    # small * (size - small / 2): d^2 / 2 up to delta, and delta * (|d| - delta / 2) beyond (Huber 1964).
     small = size.clamp(max=delta)
     return small.mul_(size.sub_(small, alpha=0.5))
 
@@ -103,6 +104,7 @@ def _of_squared(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float
 
 def _differences(outputs: Tensor, y: Tensor, weights: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
     """Return ``o - y``, 0 for columns that are missing, and how much a column of each row counts."""
+    # A missing value is NaN, which is not equal to itself.
     is_present = y == y
     difference = torch.where(is_present, outputs - y, 0.0)
     factor = is_present.sum(1).clamp_(min=1).reciprocal().mul_(share / len(y))
