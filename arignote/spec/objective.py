@@ -204,7 +204,7 @@ def objective_of(layers: Sequence[Layer], settings: FitSettings) -> Objective:
                 if not loss.fits(target.of_step.named())
             ]
     complaints += _of_classes_alone(targets, outputs, settings)
-    # Of one loss it would only scale the learning rate.
+    # With one loss, it would only scale the gradient.
     if targets.is_single and losses["train_loss"][main][0].weight != 1:
         message = "train_loss: a weight is for networks of several outputs"
         complaints.append(Complaint(("fit", "train_loss"), message))

@@ -54,7 +54,7 @@ class NamedFile:
         source = _by_name("features", sources, [str(channel) for channel in channels], "channel")
         if isinstance(source, dict):
             for name, value in options.items():
-                # One format may hold for the text tables among several sources, an order of axes may not.
+                # One format of text tables may hold for several sources; other options describe one array.
                 if value is not None and name != "csv":
                     raise ConfigError(f"--{name} is for one source of features, and the network takes several")
         return cls(source, **options)

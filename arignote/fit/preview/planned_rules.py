@@ -49,7 +49,6 @@ def planned(
         Returns the number of examples of each update of an epoch; called only if a value may change within one.
     """
     values, rules = first_values(layers, settings), rules_of(settings)
-    # The updater has no momentum to plan.
     if settings.sgd_type.momentum_name is None:
         del rules["momentum"]
     # Values change between epochs alone: one update stands for an epoch, and no data is opened.

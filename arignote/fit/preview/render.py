@@ -60,7 +60,7 @@ def render(spec: RunSpec, folder: Path | None = None) -> str:
     """
     layers, settings = parse(spec.layers, spec.layer_defaults), checked_settings(spec.fit)
     values = spec.model_dump(mode="json", exclude={"include", "layers", "layer_defaults"})
-    # Before the paths are changed: these are found by the sections in which they are.
+    # Before `with_paths`, which looks for paths among the settings of `fit`.
     values["fit"] = _settings(settings, spec.fit)
     values = with_paths(values, lambda path, form, _: to_folder(folder, path, form))
     fit = values.pop("fit")
