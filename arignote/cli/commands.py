@@ -86,6 +86,7 @@ class _Commands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the first line of each command's docstring, below that of its module."""
+        # In the order in which they were imported (see `arignote.cli`).
         modules = dict.fromkeys(function.__module__ for function in _functions.values())
         for module in modules:
             functions = {name: one for name, one in _functions.items() if one.__module__ == module}
@@ -95,6 +96,7 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command of a name; if there is none, fail with the names of all."""
         known = self.list_commands(ctx)
+        # A word with a dash is an option of the group, which typer reports.
         if args and args[0] not in known and not args[0].startswith("-"):
             from arignote.errors import ConfigError, available_names
 

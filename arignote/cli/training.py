@@ -98,6 +98,7 @@ def tune(
     from arignote.spec.config import read_config, write_settings
     from arignote.spec.shipped import shipped_or
 
+    # It is a file of the installed package.
     if not dry_run and shipped_or(config) != config:
         raise ConfigError(
             f"{config}: a config that ships is not changed; give --dry-run, or a copy of {shipped_or(config)}"

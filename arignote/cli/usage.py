@@ -65,6 +65,7 @@ def _unknown(option: str, ctx: Any) -> str:
     }
     known = {name.replace("-", "_"): f"--{name}" for name in options}
     settings: Any = ()
+    # Only commands that read a config have settings of fit.
     if "set" in known:
         from arignote.hints.synonyms import advice_on
         from arignote.spec.settings import FitSettings
@@ -87,6 +88,7 @@ def _name(param: Any) -> str:
 
 def _help(param: Any) -> str:
     text = str(param.help or "a value").rstrip(".")
+    # Abbreviations stay in capitals in the middle of a sentence.
     return text if text.startswith(("HDF5", "CSV")) else text[:1].lower() + text[1:]
 
 

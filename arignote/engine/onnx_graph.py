@@ -68,5 +68,5 @@ def encode_text(model: Any, name: str, texts: Sequence[Sequence[str]]) -> None:
     graph.node.extend([*nodes, *behind])
     graph_input = next(one for one in graph.input if one.name == name)
     graph_input.type.tensor_type.elem_type = TensorProto.STRING
-    # LabelEncoder maps text to integers since version 2 of this domain.
+    # LabelEncoder has keys_strings with values_int64s since version 2 of this domain.
     model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 2))

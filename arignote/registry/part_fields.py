@@ -170,11 +170,13 @@ class MappingField(ByNameField):
 
 def function_name(function: Callable[..., Any]) -> str:
     """Return "module:name" of a function, which a checkpoint stores."""
+    # An object that is called has no name of its own: that of its class.
     return f"{function.__module__}:{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
 def several(value: Any) -> tuple[Any, ...]:
     """Return one spec, or function, as a tuple of one; a list of them as a tuple."""
+    # ["CSVLog", {"path": ...}] is one spec, ["nll", "error"] are two.
     is_pair = isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], str)
     if isinstance(value, str | Mapping) or callable(value) or (is_pair and isinstance(value[1], dict)):
         return (value,)

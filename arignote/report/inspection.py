@@ -72,7 +72,6 @@ def inspection_lines(content: dict[str, Any]) -> Iterator[str]:
     }
     for key, value in shown.items():
         lines = value if isinstance(value, list) else [_plain_text(value)]
-        # Counts of 0 are left out too, as 0 == False.
         if key not in _ONLY_IN_JSON and value not in (None, False, "", []):
             yield f"{key:>16}: {lines[0]}"
             yield from (f"{'':16}  {line}" for line in lines[1:])
