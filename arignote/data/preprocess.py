@@ -100,7 +100,7 @@ def _moments(chunks: Iterable[Array], axes: Axes, products: bool = False) -> tup
 
 def _divisor(values: Array, constant: Array) -> Array:
     """Return float32 divisors, 1 where a feature is constant."""
-    # What is not 0 in float64 may be in float32, which is what divides.
+    # A scale above 0 in float64 may be 0 in float32, by which rows are divided.
     return np.where(constant | (values.astype(np.float32) == 0), 1, values).astype(np.float32)
 
 

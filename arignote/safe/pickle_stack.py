@@ -223,7 +223,7 @@ class PickleStack:
     def build(self) -> None:
         state, target = self.stack.pop(), self.stack.pop()
         built = self.allowed.built(target, state)
-        # What the memo has of an array or a dtype is what was not complete.
+        # The memo still has the array or dtype as it was before its state was set.
         for index in getattr(target, "places", ()):
             self.memo[index] = built
         self.push(built)

@@ -116,7 +116,7 @@ class AllowedNames:
         if type(target) is not Array or type(state) is not tuple or len(state) not in (4, 5):
             raise PickleError(f"sets a state of a {type(target).__name__}")
         self.unfinished -= 1
-        # Behind the number of the version, which may be left out.
+        # The number of a version may come before these four.
         shape, dtype, by_columns, values = state[-4:]
         return self.array(values, dtype, shape, "F" if by_columns else "C")
 

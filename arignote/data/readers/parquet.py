@@ -108,7 +108,7 @@ class ParquetReader(ChunkedReader):
         if types.is_fixed_size_list(kind):
             value, width = kind.value_type, kind.list_size
         elif types.is_list(kind) or types.is_large_list(kind):
-            # Of lists of any length that of row 0 holds for all; `_values` compares the others.
+            # Lists may have any length: that of row 0 is expected of all, and `_values` compares them.
             first = next(file.iter_batches(1, [self._groups[0]], [name])).column(0)[0].as_py()
             value, width = kind.value_type, len(first or ())
         is_listed = value is not kind and not types.is_dictionary(kind)

@@ -153,7 +153,7 @@ class Targets:
         """Return which rows (rows,) have a target for any output; None if all have one."""
         by_output = [one.present_mask(self.values(y, name)) for name, one in self.by_output.items()]
         masks = [one for one in by_output if one is not None]
-        # An output that lacks no value has one in each row.
+        # If an output lacks no value, every row has a target.
         return np.logical_or.reduce(masks) if len(masks) == len(by_output) else None
 
     def units(self, states: Mapping[str, TargetState]) -> dict[str, NDArray[np.float64]]:

@@ -107,7 +107,7 @@ class OneCycle(ScheduledRule):
 
     @model_validator(mode="after")
     def _has_two_ways(self) -> Self:
-        # The way up ends at rise * length - 1, counted from 0, which must lie behind its beginning.
+        # The first way ends at rise * length - 1, counted from 0, which must be above 0.
         if self.rise * self._length <= 1:
             unit = "n_epochs" if self.n_epochs is not None else "n_updates"
             raise ValueError(f"{unit} must be more than 1 / rise = {1 / self.rise:g}; got {self._length}")

@@ -66,7 +66,7 @@ def planned_updates(
             n_updates, before, n_rows = n_updates + 1, n_rows, n_rows + n_of_update
             if validation_frequency is not None and n_rows // validation_frequency > before // validation_frequency:
                 n_validations += 1
-                # The epoch is not complete: `epoch` are, counted from 0.
+                # `epoch` epochs are complete, as it is counted from 0: this one is not.
                 validated(epoch)
         if validation_frequency is None:
             n_validations += 1

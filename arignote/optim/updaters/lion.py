@@ -52,5 +52,5 @@ class Lion(DecoupledUpdater):
                 one_w.mul_(1 - lr * decay)
             # lerp: b1 * m + (1 - b1) * g.
             one_w.add_(mean.lerp(one_g, 1 - self.beta1).sign_(), alpha=-lr)
-            # Behind the step, whose sign is of the mean before.
+            # After the step, whose sign is taken from the former mean.
             mean.lerp_(one_g, 1 - self.beta2)
