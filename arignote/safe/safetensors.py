@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,13 @@ def parsed_json(text: str | bytes) -> Any:
         return values
 
     def refuse(word: str) -> Any:
-        raise ValueError(f"{word} is not JSON")
+        raise ValueError(f"{word:.100} is not a finite number")
 
-    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+    def finite(digits: str) -> float:
+        # 1e999 is JSON, of which float makes infinity.
+        return number if isfinite(number := float(digits)) else refuse(digits)
+
+    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
 
 
 class TensorFile:

@@ -527,6 +527,9 @@ DAMAGED = {
     "history of integers": with_tensor("history/valid_nll", {"dtype": "I64"}),
     "NaN in the JSON": in_text('"value": 0.', '"value": NaN, "x": 0.'),
     "Infinity in the JSON": in_text('"rng": 7', '"rng": 7, "extra": -Infinity'),
+    # JSON, of which Python makes infinity; the epoch is read with the beginning of the file.
+    "number beyond float64": in_text('"rng": 7', '"rng": 7, "extra": 1e999'),
+    "epoch beyond float64": in_text('"ended": false, "epoch": ', '"ended": false, "epoch": 1e999, "x": '),
     "key twice": in_text('"rng": 7', '"rng": 7, "rng": 7'),
     "integer of 5000 digits": in_text('"rng": 7', f'"rng": {"7" * 5000}'),
 }
