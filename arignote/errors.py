@@ -275,8 +275,7 @@ def listed(names: Sequence[object]) -> str:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like a word; None if none is near."""
     folded = {k.lower(): k for k in known}
-    # 0.6 is the default of difflib.
-    near = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), folded, n=1)
     return folded[near[0]] if near else None
 
 

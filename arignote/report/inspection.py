@@ -62,6 +62,8 @@ def inspection(run: str, which: str | None = None) -> dict[str, Any]:
 def inspection_lines(content: dict[str, Any]) -> Iterator[str]:
     """Yield what `inspection` returns as lines of text, without what is empty; `history` and `spec` are left out."""
     shown = content | {
+        # Text, so that a seed of 0 is shown.
+        "rng": str(content["rng"]),
         "examples_seen": f"{content['examples_seen']:,}",
         "n_params": f"{content['n_params']:,}",
         "best": _best_text(content),

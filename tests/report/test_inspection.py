@@ -11,7 +11,7 @@ from promise import LAYERS, newest
 
 from arignote import CheckpointError, NNClassifier
 from arignote.checkpoints.tensors import tensors_sha256
-from arignote.report.inspection import inspection, verification
+from arignote.report.inspection import inspection, inspection_lines, verification
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,12 @@ def test_a_run_is_shown_as_json_and_as_text(run):
     assert found["history_sha256"] == state.history.sha256() and len(found["history"]) == 3
     assert found["file"] == f"{run}_last.ckpt" and found["damaged"] == [] and found["stopped_by"] is None
     assert found["spec"]["fit"]["n_epochs"] == 3 and found["spec"]["layers"][1][1]["name"] == "fc1"
+
+
+def test_a_seed_of_0_is_shown_and_counts_of_0_are_not(run):
+    found = inspection(str(run))
+    lines = [line.strip() for line in inspection_lines(found | {"rng": 0, "epoch_examples": 0})]
+    assert "rng: 0" in lines and not [line for line in lines if line.startswith("epoch_examples")]
 
 
 def test_any_file_of_a_run_can_be_inspected(run):
