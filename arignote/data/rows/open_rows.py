@@ -224,7 +224,9 @@ def _of_rows(
             name: _of_rows(one, csv, selection, windows, series, alone.get(name, targets)) for name, one in y.items()
         }
     values = read_source(y, labels=True, csv=format_of(y, csv)) if is_source(y) else y
-    values = values if selection is None else np.asarray(values)[selection]
+    if selection is not None:
+        # A list may hold lists of different lengths, which are no array.
+        values = values[selection] if isinstance(values, list) else np.asarray(values)[selection]
     if windows is None:
         return values
     n_steps = len(next(iter(series.values())))

@@ -11,7 +11,9 @@ from scipy import sparse
 from arignote import ArignoteWarning, DataError
 from arignote.data import Data
 from arignote.data.inputs import Input
+from arignote.data.readers.windows import Windows
 from arignote.data.rows.open_rows import rows_of
+from arignote.data.targets import Classes, EachStep, Numbers, Targets
 
 X = np.arange(60, dtype=np.float32).reshape(20, 3)
 Y = np.arange(20) % 2
@@ -216,3 +218,101 @@ def test_the_stamp_of_a_source_is_that_when_its_rows_were_found():
             return "then"
 
     assert rows_of(Stamped(X)).stamp == "then" and rows_of(X).stamp is None
+
+
+TWO = (Input("a"), Input("b"))
+SERIES, WINDOWS = np.arange(12.0).reshape(6, 2), Windows(length=3, step=2)
+
+
+def test_windows_are_cut_out_of_a_series_once():
+    rows = rows_of(SERIES, np.arange(6), windows=WINDOWS)
+    # Steps 0 .. 2 and 2 .. 4, with the value of the last one.
+    assert rows.features(slice(0, 2)).tolist() == [SERIES[:3].tolist(), SERIES[2:5].tolist()]
+    assert rows.y.tolist() == [2, 4]
+    again = rows_of(rows.reader, [0, 1], windows=WINDOWS)
+    assert again.reader.shape == (2, 3, 2) and again.y.tolist() == [0, 1]
+
+
+def test_what_is_no_series_has_no_windows():
+    with pytest.raises(DataError, match=r"^valid must be one series"):
+        rows_of({"a": SERIES, "b": SERIES[:5]}, inputs=TWO, windows=WINDOWS, what="valid")
+    with pytest.raises(DataError, match=r"'a' has 6, 'b' has 0$"):
+        rows_of({"a": SERIES, "b": np.zeros(())}, inputs=TWO, windows=WINDOWS)
+    with pytest.raises(DataError, match=r"^valid has 2 steps, fewer than a window of 3"):
+        rows_of(SERIES[:2], windows=WINDOWS, what="valid")
+    with pytest.raises(DataError, match=r"^y must have a value for each of the 6 steps of the series; got 5"):
+        rows_of(SERIES, np.arange(5), windows=WINDOWS)
+    with pytest.raises(DataError, match=r"^windows are cut out of one series"):
+        rows_of([[1.0], [2.0, 3.0]], inputs=[Input(lengths=True, steps="n")], windows=WINDOWS)
+
+
+def test_each_output_has_the_values_of_a_window_that_its_target_takes():
+    targets = Targets({"last": Numbers(), "each": EachStep(of=Classes())}, "last")
+    y = {"last": np.arange(6.0), "each": [0, 1, 1, 0, 1, 0]}
+    found = rows_of(SERIES, y, windows=WINDOWS, targets=targets).y
+    assert found["last"].reshape(-1).tolist() == [2, 4] and found["each"]["values"].tolist() == [[0, 1, 1], [1, 0, 1]]
+    with pytest.raises(DataError, match="'more'"):
+        rows_of(SERIES, y | {"more": np.arange(6)}, windows=WINDOWS, targets=targets)
+
+
+def test_a_target_of_each_step_has_a_value_for_the_steps_that_count():
+    declared, targets = [Input(lengths=True, steps="n")], Targets({"y": EachStep(of=Numbers())}, "y")
+    y = rows_of([[1.0, 2.0], [3.0]], [[5, 6], [7]], inputs=declared, targets=targets).y
+    assert y["values"].tolist() == [[5, 6], [7, 0]] and y["counts"].tolist() == [[True, True], [True, False]]
+    with pytest.raises(DataError, match="row 0 must have a value for each of 2 steps; got 1"):
+        rows_of([[1.0, 2.0], [3.0]], [[5], [7]], inputs=declared, targets=targets)
+    window = Data([[1.0, 2.0], [3.0], [4.0, 5.0]], [[5, 6], [7], [8, 9]], start=1)
+    assert rows_of(window, inputs=declared, targets=targets).y["counts"].tolist() == [[True, False], [True, True]]
+
+
+def test_a_channel_among_others_may_be_a_number_for_each_row():
+    rows = rows_of({"a": X, "b": X[:, 0]}, inputs=TWO)
+    assert rows.features(slice(0, 2))["b"].tolist() == X[:2, :1].tolist()
+
+
+def test_sequences_are_opened_again_from_their_rows():
+    declared = [Input(lengths=True, steps="n")]
+    rows = rows_of([[1.0, 2.0], [3.0]], inputs=declared)
+    found = rows_of(rows.reader, inputs=declared).features(slice(0, 2))
+    assert found["x"].tolist() == [[1, 2], [3, 0]] and found["n"].tolist() == [2, 1]
+
+
+def test_tokens_are_those_that_the_network_knows():
+    assert len(rows_of([[0, 4]], inputs=[Input(n_tokens=5)])) == 1
+    with pytest.raises(DataError, match=r"^X row 0 holds 5; tokens must be whole numbers in 0 \.\. 4"):
+        rows_of([[0, 5]], inputs=[Input(n_tokens=5)])
+
+
+def test_columns_of_a_file_may_be_missing_where_they_are_imputed(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n,4\n")
+    rows = rows_of(tmp_path / "t.csv", preprocess=[["Impute", {"columns": "a"}]])
+    assert len(rows) == 2
+    with pytest.raises(DataError, match="'a'"):
+        rows_of(tmp_path / "t.csv", preprocess=[["Impute", {"columns": "b"}]])
+    unknown = [["Impute", {"columns": "z"}]]
+    with pytest.raises(DataError, match=r"^\S*t.csv: .*'z'"):
+        rows_of(tmp_path / "t.csv", preprocess=unknown)
+    with pytest.raises(DataError, match=r"^valid: .*'z'"):
+        rows_of(pd.DataFrame({"a": [1.0]}), preprocess=unknown, what="valid")
+
+
+def test_what_is_stored_of_a_sparse_matrix_may_be_missing_where_it_is_imputed():
+    x, impute = np.array([[np.nan, 2.0], [3.0, 4.0], [0.0, 0.0]]), [["Impute", {"columns": [0]}]]
+    assert len(rows_of(sparse.csr_matrix(x), preprocess=impute)) == 3
+    x[1, 1] = np.nan
+    with pytest.raises(DataError, match="X row 1 holds nan in column 1"):
+        rows_of(sparse.csr_matrix(x), preprocess=impute)
+
+
+def test_tables_are_rows_of_columns_or_sequences_of_them():
+    impute, of_steps = [["Impute"]], [Input(lengths=True, steps="n")]
+    (conversion,) = rows_of([SERIES[:1], SERIES[:3]], inputs=of_steps, preprocess=impute).conversions.values()
+    assert (conversion.steps, conversion.may_miss) == ("n", (0, 1))
+    for x, inputs, end in (
+        ([[1.0], [2.0, 3.0]], of_steps, r"got \(2, 2\)"),
+        (SERIES[None], [Input()], r"got \(1, 6, 2\)"),
+    ):
+        with pytest.raises(DataError, match=rf"^X: OneHot and Impute are for tables, \(rows, columns\); {end}$"):
+            rows_of(x, inputs=inputs, preprocess=impute)
+    with pytest.raises(DataError, match=r"got \(2, 3, 2\)\. Fill in a series before windows are cut out of it$"):
+        rows_of(SERIES, windows=WINDOWS, preprocess=impute)
