@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, nan
 
 import pytest
 
@@ -24,7 +24,7 @@ def values(losses, **params):
 def test_defaults_are_those_of_pydnn():
     rule = build("rule", "annealer")
     assert (rule.multiply_by, rule.interval, rule.train_threshold, rule.valid_threshold) == (0.1, 40, 0.995, 0.99995)
-    assert rule.roll_back is rule.final_value is rule.restart_network is None
+    assert rule.roll_back is rule.final_value is rule.restart_network is None and rule.needs_validation
 
 
 def test_it_falls_after_so_many_validations_without_an_improvement_of_either_loss():
@@ -52,8 +52,8 @@ def test_a_loss_below_zero_improves_downwards_by_its_threshold():
     assert values([(-1.0, 1.0), (-1.51, 1.0)], **thresholds) == [8, 8]
 
 
-def test_a_loss_that_is_no_number_is_no_improvement():
-    assert values([(nan, nan)] * 3, interval=2) == [8, 4, 4]
+def test_a_loss_that_is_no_number_or_infinite_is_no_improvement():
+    assert values([(nan, nan)] * 3, interval=2) == values([(inf, inf)] * 3, interval=2) == [8, 4, 4]
     assert values([(nan, 1.0), (nan, 1.0), (1.0, 1.0)], interval=2) == [8, 8, 8]
 
 
@@ -69,6 +69,7 @@ def test_it_ends_training_below_its_final_value():
     rule = build("rule", ["annealer", {"final_value": 0.5}])
     assert [rule.ends(RuleState(value)) for value in (1.0, 0.5, 0.499)] == [False, False, True]
     assert not build("rule", "annealer").ends(RuleState(1e-30))
+    assert rule.ineffective_reason(0.5) is None is not rule.ineffective_reason(0.499)
 
 
 def test_a_warmup_in_front_of_it_restarts_and_ends_as_it_does():
@@ -85,6 +86,7 @@ def test_a_warmup_in_front_of_it_restarts_and_ends_as_it_does():
         ({"multiply_by": 1.0}, "multiply_by must be a number < 1.0; got 1.0"),
         ({"multiply_by": 0}, "multiply_by must be a number > 0.0; got 0"),
         ({"train_threshold": 1.5}, "train_threshold must be a number <= 1"),
+        ({"train_threshold": 0}, "train_threshold must be a number > 0"),
         ({"roll_back": "best"}, "roll_back must be 'train' or 'valid'"),
         ({"initial_value": 0.1, "final_value": 0.2}, "begins at 0.1, below its final_value 0.2"),
         ({"patience": 3}, "unknown parameter 'patience'"),

@@ -72,6 +72,15 @@ def test_the_highest_value_and_what_can_never_change_are_those_of_the_rule_that_
         )
 
 
+def test_the_value_changes_within_an_epoch_if_the_warm_up_or_the_rule_that_follows_counts_updates():
+    def rule(then, **length):
+        return build("rule", ["warmup", {"initial_value": 0.1, "then": then, **length}])
+
+    of_updates = ["step", {"multiply_by": 0.5, "n_updates": 9}]
+    assert rule(of_updates, n_epochs=2).follows_updates and rule(0.5, n_updates=2).follows_updates
+    assert not rule(0.5, n_epochs=2).follows_updates
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
