@@ -12,8 +12,8 @@ from arignote.checkpoints.progress import OBSERVER
 from arignote.checkpoints.state import TrainingState
 from arignote.checkpoints.writer import RunWriter
 from arignote.data.prepare.fit_data import FitData, open_data
+from arignote.engine.connection import connected
 from arignote.engine.network import Network
-from arignote.engine.processes import connected
 from arignote.engine.profile import Profile
 from arignote.engine.session import session
 from arignote.errors import ConfigError, warn

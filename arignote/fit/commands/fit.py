@@ -71,7 +71,7 @@ def _spec(config: Path, overrides: list[str] | None, data_dir: Path | None) -> R
     """Return a config that is read; of several processes the first one reports what is wrong in any."""
     if is_alone():
         return read_config(config, overrides, needs_data=True, data_dir=data_dir)
-    from arignote.engine.processes import connected
+    from arignote.engine.connection import connected
     from arignote.fit.processes import together
 
     with connected() as processes, together(processes):
