@@ -62,6 +62,7 @@ SCOPE: dict[str, tuple[str, ...]] = {
     "arignote/optim/losses": ("optim/test_losses.py", "optim/losses", "reference", "contracts", "engine/test_step.py"),
     "arignote/optim/settings.py": ("spec/test_config.py", "spec/test_settings.py", "spec/test_parameter_docs.py"),
     "arignote/optim/updaters": ("optim/test_updaters.py", "reference", "contracts", "engine/test_update.py"),
+    "arignote/optim/rules": ("optim/rules", "reference", "contracts", *_RUNS),
     "arignote/optim": ("reference", "contracts", "engine/test_update.py", "registry/test_part.py", *_RUNS),
     "arignote/layers/layer_list.py": (*_LAYERS, "first_hour/test_spelling.py", "first_hour/test_words.py"),
     "arignote/layers/architecture.py": _STRUCTURE,

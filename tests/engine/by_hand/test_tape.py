@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from arignote.engine.by_hand.tape import Tape
+from arignote.engine.by_hand.links import Link
+from arignote.engine.by_hand.tape import Tape, tape_of
 from arignote.engine.feed import DeviceBatch
 from arignote.engine.network import DEFAULT_SETUP, Network
 from arignote.engine.setup import Setup
@@ -1157,6 +1158,51 @@ def test_outside_training_outputs_are_released_when_no_layer_needs_them():
     # The second is kept until it is added, each other one until the next layer has taken it.
     assert ALIVE == [[], [], ["w2"], ["w2"], [], []]
     assert not [name for name, reference in REFERENCES.items() if reference() is not None] and found.shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("setup", "layer", "is_by_hand"),
+    [
+        (Setup(compile=True), fc("b"), True),
+        # Autograd would record a part of it without the compiler.
+        (Setup(compile=True), fc("b", activation=halved_tanh), False),
+        (Setup(), fc("b", activation=halved_tanh), True),
+        (Setup(precision="bf16"), fc("b"), False),
+    ],
+)
+def test_on_a_cpu_what_has_functions_is_by_hand_unless_it_is_cast_or_the_rest_is_compiled(setup, layer, is_by_hand):
+    network = step_of([fc("a"), layer, output()], VECTORS).network
+    network.setup = setup
+    assert (tape_of(network, [build("loss", "nll")], [1.0]) is not None) is is_by_hand
+
+
+class Doubled:
+    """A function that notes which outputs of others are alive when it is called."""
+
+    trains = False
+
+    def __init__(self, references):
+        self.references, self.alive = references, []
+
+    def forward(self, x):
+        self.alive = [n for n, one in enumerate(self.references) if one() is not None]
+        y = 2 * (sum(x) if isinstance(x, list) else x)
+        self.references.append(weakref.ref(y))
+        return y, None
+
+
+def test_in_training_outputs_are_released_when_no_link_needs_them():
+    references = []
+    functions = [Doubled(references) for _ in range(4)]
+    # The first output is taken by the second function and, beside that of the second, by the third.
+    sources = [(0,), (1,), (1, 2), (3,)]
+    links = [
+        Link(function, taken, str(n), (), is_merge=len(taken) > 1)
+        for n, (function, taken) in enumerate(zip(functions, sources, strict=True))
+    ]
+    tape = Tape(links, 1, [4], [], [build("loss", "nll")], [1.0], torch.device("cpu"))
+    loss = tape((torch.zeros(5, 3),), (torch.zeros(5, dtype=torch.int64),), None, 1.0, 0.0)
+    assert [one.alive for one in functions] == [[], [0], [0, 1], [2]] and loss.item() == pytest.approx(np.log(3))
 
 
 def test_an_update_by_the_tape_is_that_of_torch(double):

@@ -8,7 +8,7 @@ from math import inf
 import pytest
 
 import arignote.optim  # noqa: F401
-from arignote.optim.rules import Position, Rule, RuleState
+from arignote.optim.rules import Position, Rule, RuleState, RuleValues
 from arignote.registry import build
 
 
@@ -26,6 +26,11 @@ def test_a_constant_keeps_its_state():
 def test_a_rule_without_settings_changes_nothing():
     rule, state = Rule(), RuleState(0.5, 0.25, 3)
     assert rule.initial_value is None and rule.after_validation(state, 9, 9, 0.1) is rule.after_epoch(state, 9, 9)
+    assert (rule.follows_updates, rule.becomes_0(0.5), rule.ends(state)) == (False, False, False)
+
+
+def test_the_values_in_force_are_named_by_their_rules():
+    assert RuleValues(0.1, 0.9, {"fc.l2": 0.5}).by_name == {"lr": 0.1, "momentum": 0.9, "fc.l2": 0.5}
 
 
 def test_the_state_of_a_rule_is_frozen():

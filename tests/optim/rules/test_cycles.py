@@ -68,6 +68,8 @@ def test_restarts_far_into_training_are_where_they_were():
         ),
         # A quarter of 12 up: 2 of the way, then 9.
         ({"rise": 0.25, "shape": "linear"}, 12, [0.1, 0.55, 1.0, *(k / 9 for k in range(8, -1, -1)), 0.0]),
+        # Up in 0.6 of a step, down in 2.4.
+        ({"rise": 0.4, "shape": "linear"}, 4, [0.1, 5 / 6, 5 / 12, 0.0]),
         # 4 steps up, of which each is a quarter of half a cosine, then 3 down: cos(pi/3) = 1/2.
         ({"rise": 0.625}, 8, [*(0.1 + 0.9 * (1 - q) for q in QUARTERS), 0.75, 0.25, 0.0, 0.0]),
     ],
@@ -76,6 +78,14 @@ def test_restarts_far_into_training_are_where_they_were():
 def test_one_cycle_has_the_values_worked_out_by_hand(spec, length, expected, unit):
     cycle = {"rule": "one_cycle", "initial_value": 0.1, "middle_value": 1.0, "final_value": 0.0}
     assert values(len(expected), **cycle, **spec, **{unit: length}) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+def test_the_middle_and_the_last_value_are_exact():
+    # 0.1 + (0.45 - 0.1) is 0.45, and 0.2 + (0.05 - 0.2) is 0.05, only up to rounding.
+    cycle = {"rule": "one_cycle", "initial_value": 0.3, "rise": 0.5, "n_epochs": 8}
+    assert values(4, middle_value=0.45, final_value=0.1, **cycle)[3] == 0.45 != 0.1 + (0.45 - 0.1)
+    linear = cycle | {"shape": "linear"}
+    assert values(8, middle_value=0.2, final_value=0.05, **linear)[7] == 0.05 != 0.2 + (0.05 - 0.2)
 
 
 def test_a_cycle_rises_in_three_tenths_of_its_length_along_cosines():

@@ -66,8 +66,8 @@ def test_a_rule_without_a_first_value_begins_at_that_of_the_updater():
 
 
 def test_the_last_value_of_a_line_is_exact():
-    # 0.7 + (0.95 - 0.7) is 0.95 only up to rounding.
-    assert values(9, rule="linear", initial_value=0.7, final_value=0.95, n_updates=7)[7:] == [0.95, 0.95]
+    # 0.2 + (0.9 - 0.2) * 7 / 7 is 0.9 only up to rounding.
+    assert values(9, rule="linear", initial_value=0.2, final_value=0.9, n_updates=7)[7:] == [0.9, 0.9]
 
 
 def test_a_value_that_grows_without_a_bound_is_infinite_in_the_end():
@@ -85,6 +85,7 @@ def test_a_value_that_grows_without_a_bound_is_infinite_in_the_end():
         ({"rule": "exponential", "multiply_by": 1.5, "final_value": 0.75}, 0.5, 0.75),
         ({"rule": "step", "multiply_by": 1.5}, 0.5, inf),
         ({"rule": "step", "multiply_by": 0.5, "final_value": 0.25}, 0.5, 0.5),
+        ({"rule": "step", "multiply_by": 1.0}, 0.5, 0.5),
         ({"rule": "inverse", "decay": 0.5}, 0.5, 0.5),
     ],
     ids=str,
@@ -115,6 +116,11 @@ def test_the_highest_value_is_that_worked_out_by_hand(spec, start, highest):
             "final_value 0.75 can never be reached: the value begins at 0.5 and falls",
         ),
         ({"rule": "step", "multiply_by": 2.0, "final_value": 0.75}, 0.5, None),
+        (
+            {"rule": "step", "multiply_by": 2.0, "final_value": 0.5},
+            0.5,
+            "final_value 0.5 can never be reached: the value begins at 0.5 and rises",
+        ),
         (
             {"rule": "step", "multiply_by": 2.0, "final_value": 0.25},
             0.5,

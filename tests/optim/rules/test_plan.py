@@ -24,6 +24,8 @@ def values(spec, n_epochs, rows=(1,), frequency=None):
         ({"rule": "stalled", "interval": 2, **HALVED}, [8, 8, 8, 4, 4, 2]),
         ({"rule": "fixed", "interval": 2, **HALVED}, [8, 8, 4, 4, 2, 2]),
         ({"rule": "fixed", "schedule": [1, 4], **HALVED}, [8, 4, 4, 4, 2, 2]),
+        # By the schedule after epoch 2, and then after each epoch.
+        ({"rule": "stalled", "interval": 1, "schedule": [2], **HALVED}, [8, 8, 4, 2, 1, 0.5]),
         ({"rule": "step", "n_epochs": 4, **HALVED}, [8, 8, 8, 8, 4, 4]),
         ("const", [0.01] * 6),
     ],
@@ -43,6 +45,9 @@ def test_validations_in_mid_epoch_come_after_the_update_that_completes_their_exa
     # Epochs of 10 examples: validations after 4, 8, 14 (12 passed), 18 (16 passed) and 20.
     spec = {"rule": "fixed", "interval": 1, **HALVED}
     assert values(spec, 2, rows=(4, 4, 2), frequency=4) == [8, 4, 2, 2, 1, 0.5]
+    assert values({**spec, "interval": 2}, 2, rows=(4, 4, 2), frequency=4) == [8, 8, 4, 4, 4, 2]
+    # After 8 (5 passed), 10, 18 (15 passed) and 20.
+    assert values(spec, 2, rows=(4, 4, 2), frequency=5) == [8, 8, 4, 2, 2, 1]
     # One that is due at the end of an epoch changes the next.
     assert values(spec, 3, rows=(4, 4, 2), frequency=10) == [8, 8, 8, 4, 4, 4, 2, 2, 2]
 

@@ -31,3 +31,5 @@ def test_one_length_must_be_given_and_no_other(length, words):
         Counting(**length)
     with pytest.raises(ConfigError, match="n_epochs must be an integer >= 1; got 0"):
         Counting(n_epochs=0)
+    schema = Counting.model_json_schema()
+    assert schema["anyOf"] == [{"required": ["n_epochs"]}, {"required": ["n_updates"]}]

@@ -44,6 +44,11 @@ def test_a_rule_that_follows_without_a_first_value_begins_at_that_of_the_updater
     assert values(3, initial_value=0.0, then="const", n_updates=2) == [0.0, 0.005, 0.01]
 
 
+def test_the_last_value_of_the_warm_up_is_exact():
+    # 0.2 + (0.9 - 0.2) * 7 / 7 is 0.9 only up to rounding.
+    assert values(8, initial_value=0.2, then=0.9, n_updates=7)[7] == 0.9 != 0.2 + (0.9 - 0.2) * 7 / 7
+
+
 def test_a_stalled_rule_behind_a_warm_up_sees_every_validation_and_epoch():
     stalled = {"rule": "stalled", "initial_value": 0.8, "multiply_by": 0.5, "interval": 1, "schedule": [1]}
     rule = build("rule", {"rule": "warmup", "initial_value": 0.0, "n_epochs": 2, "then": stalled})
