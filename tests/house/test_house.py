@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import modules_document
@@ -19,6 +20,16 @@ from arignote.spec.config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(m.name for m in pkgutil.walk_packages(arignote.__path__, "arignote.") if "__main__" not in m.name)
+
+
+@cache
+def definitions():
+    """Return the path of each module with its functions, classes and methods, however deep."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return {
+        path.relative_to(ROOT): [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)]
+        for path in (ROOT / "arignote").rglob("*.py")
+    }
 
 
 def lines_of(code, *modules):
@@ -142,17 +153,17 @@ def test_the_rooms_that_the_architecture_names_are_there():
 
 
 def test_no_function_is_longer_than_40_lines():
-    """Without its docstring: what fits on a screen."""
+    """Without its docstring, it fits on a screen."""
     too_long = {}
-    for path in (ROOT / "arignote").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+    for path, nodes in definitions().items():
+        for node in nodes:
+            if not isinstance(node, ast.ClassDef):
                 first = node.body[0]
                 has_docstring = ast.get_docstring(node, clean=False) is not None
                 n_docstring = first.end_lineno - first.lineno + 1 if has_docstring else 0
                 n_lines = node.end_lineno - node.lineno + 1 - n_docstring
                 if n_lines > 40:
-                    too_long[f"{path.relative_to(ROOT)}:{node.name}"] = n_lines
+                    too_long[f"{path}:{node.name}"] = n_lines
     assert too_long == {}
 
 
@@ -164,21 +175,25 @@ def test_parts_leads_to_each_module_that_registers_a_part():
     assert len(modules) > 40 and modules - set(loaded.split()) == set()
 
 
-def test_no_two_classes_have_one_name():
+def names_that_occur_twice(are_meant):
+    """Return the names of definitions of which there are several, with their modules."""
     places = {}
-    for path in (ROOT / "arignote").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef):
-                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
-    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+    for path, nodes in definitions().items():
+        for node in nodes:
+            if are_meant(path, node):
+                places.setdefault(node.name, []).append(str(path))
+    return {name: paths for name, paths in places.items() if len(paths) > 1}
+
+
+def test_no_two_classes_have_one_name():
+    assert names_that_occur_twice(lambda path, node: isinstance(node, ast.ClassDef)) == {}
 
 
 def test_no_two_public_functions_have_one_name():
-    places = {}
-    for path in (ROOT / "arignote").rglob("*.py"):
-        # Commands are named by the command line.
-        if path.parent.name != "cli":
-            for node in ast.parse(path.read_text()).body:
-                if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                    places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
-    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+    """Of modules; commands are named by the command line."""
+
+    def is_meant(path, node):
+        is_public = isinstance(node, ast.FunctionDef) and node.col_offset == 0 and not node.name.startswith("_")
+        return is_public and path.parent.name != "cli"
+
+    assert names_that_occur_twice(is_meant) == {}
