@@ -114,9 +114,14 @@ class RunFiles:
     ) -> Iterator[tuple[str, TrainingState]]:
         """Yield path and state of the valid ``_last`` files with their best networks, the newest first.
 
-        A state whose best network is lost is skipped unless ``needs_best=False``. A message for each file that is
-        missing or skipped is appended to `problems`. Files in `decoded`, by name what `read` returned, are not
-        read again.
+        Parameters
+        ----------
+        problems : list of str
+            A message for each file that is missing or skipped is appended.
+        needs_best : bool, default True
+            Whether a state whose best network is lost is skipped.
+        decoded : dict of str to (TrainingState, str), optional
+            By name of the file, what `read` returned; these files are not read again.
         """
         lasts, decoded = self.existing("last"), decoded or {}
         if lasts and lasts[0] != self.name("last"):

@@ -43,7 +43,7 @@ def _wants_debug(ctx: Any, value: bool) -> None:
 class _Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command; print its help first, as the types of its parameters take 0.2 s to import."""
-        # Behind the command too, where an option of the group would be unknown.
+        # --debug may follow the command too, where click does not know it.
         if "--debug" in args:
             args.remove("--debug")
             _wants_debug(ctx, True)

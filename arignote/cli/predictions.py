@@ -96,7 +96,7 @@ def predict(
     from arignote.replacing import is_stream
     from arignote.report.predictions import check_predictions_file, write_predictions
 
-    # The path of standard output, which is written as any other stream then.
+    # "-" means standard output, which is then written by its path, as any other stream.
     out = Path("/dev/stdout") if str(out) == "-" else out
     check_predictions_file(out)
     # After the file, which may be wrong: importing the engine takes a second.

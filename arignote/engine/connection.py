@@ -24,20 +24,20 @@ from arignote.launch import FROM_TORCHRUN
 __all__ = ["connected", "own_gpu"]
 
 _ATTEMPT = timedelta(seconds=2)
-# Of the fits of this process, each of which has a store of its own.
+# Numbers the fits of this process: each has a store of its own.
 _N_GROUPS = count()
 
 
 @contextmanager
 def connected() -> Iterator[Processes | None]:
-    """Give the processes of torchrun, connected; None without torchrun. What is connected already stays so.
+    """Yield the connected processes of torchrun; None without torchrun. An existing connection is used, and kept.
 
     Raises
     ------
     ConfigError
         If the environment names several processes, but not how they find one another.
     ProcessError
-        If they do not.
+        If this process cannot reach the others.
     """
     missing = [name for name in FROM_TORCHRUN if not os.environ.get(name)]
     if not dist.is_available() or (missing and os.environ.get("WORLD_SIZE", "1") in ("", "1")):

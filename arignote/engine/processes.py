@@ -70,6 +70,15 @@ class Processes:
 
         Each process adds one slice of the vectors, in the order of the tree, and sends it to all: as many bytes as of
         an all-reduce, if each process has one node. With its slice it sends whether it is asked to stop.
+
+        Parameters
+        ----------
+        tree : TreeSum
+            Nodes of the vectors of this process.
+        n : int
+            Number of vectors in all.
+        like : Tensor
+            A tensor of the length, type and device of the sum.
         """
         is_asked = self.asked() is not None
         if self.size == 1:
@@ -83,7 +92,7 @@ class Processes:
             row[: len(like)] = values
         sent = padded.view(n_own, self.size, n_slice).transpose(0, 1).contiguous()
         received = like.new_empty((sum(map(len, nodes)), n_slice))
-        with self._calling("sum of the gradients"):
+        with self._process_errors("sum of the gradients"):
             dist.all_to_all_single(
                 received.view(-1),
                 sent.view(-1),
@@ -103,7 +112,7 @@ class Processes:
         """Return what each process gives, in the order of their numbers."""
         if self.size == 1:
             return [data]
-        with self._calling("exchange of data"):
+        with self._process_errors("exchange of data"):
             # all_gather needs tensors of one size: first the lengths, then the data, filled up to the longest.
             lengths = _gathered(torch.tensor([len(data)]), self.size).tolist()
             padded = torch.zeros(max(*lengths, 1), dtype=torch.uint8)
@@ -156,7 +165,8 @@ class Processes:
             raise unequal
 
     @contextmanager
-    def _calling(self, what: str) -> Iterator[None]:
+    def _process_errors(self, what: str) -> Iterator[None]:
+        """Raise the errors of torch.distributed as ProcessError; `what` is the exchange, for its message."""
         try:
             yield
         except RuntimeError as error:

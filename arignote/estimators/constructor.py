@@ -51,7 +51,7 @@ def set_settings(estimator: Any, given: Mapping[str, Any]) -> None:
     for key, field in fields.items():
         setattr(estimator, key, given.get(key, field.default))
     if unknown := {key: value for key, value in given.items() if key not in fields}:
-        # It raises the error, with what may be meant.
+        # It raises ConfigError, with the names that are near.
         checked_settings(unknown)
 
 

@@ -74,31 +74,31 @@ def whole_choice(plan: Plan, stored: TrainingState | None, where: str) -> bytes:
     """
     is_sent = stored is not None and where != IN_MEMORY
     head = {"rng": plan.rng, "checkpoint": plan.request.checkpoint, "where": where if is_sent else ""}
-    parts = [json.dumps(head).encode()]
+    blobs = [json.dumps(head).encode()]
     if is_sent:
         assert stored is not None
-        # The file format holds the digest of the best network, not its tensors: these are a part of their own.
-        parts.append(b"".join(encode(stored)[0]))
-        parts += [] if stored.best is None else [save(stored.best.network)]
-    # Each part follows its length: 8 bytes, little-endian.
-    return b"".join(struct.pack("<Q", len(part)) + part for part in parts)
+        # The file format holds the digest of the best network, not its tensors: these follow as a blob of their own.
+        blobs.append(b"".join(encode(stored)[0]))
+        blobs += [] if stored.best is None else [save(stored.best.network)]
+    # Each blob follows its length: 8 bytes, little-endian.
+    return b"".join(struct.pack("<Q", len(blob)) + blob for blob in blobs)
 
 
 def follow(request: FitRequest, text: bytes) -> tuple[Plan, TrainingState | None, str]:
     """Return the plan of a process, the state that it resumes, and its path, as the first process has chosen."""
-    parts = []
+    blobs = []
     while text:
         (length,) = struct.unpack_from("<Q", text)
-        parts.append(text[8 : 8 + length])
+        blobs.append(text[8 : 8 + length])
         text = text[8 + length :]
-    head = json.loads(parts[0])
+    head = json.loads(blobs[0])
     # Only the first process has drawn the seed, and chosen the stem while it held the lock.
     request = replace(request, seed=head["rng"], checkpoint=head["checkpoint"])
     states = []
     if where := head["where"]:
-        state, _ = decode(parts[1], where)
+        state, _ = decode(blobs[1], where)
         if state.best is not None:
-            state.best.network = load(parts[2])
+            state.best.network = load(blobs[2])
         states.append((where, state))
     plan, stored, where, _ = choose(request, iter(states))
     return plan, stored, where

@@ -97,8 +97,7 @@ class Trainer:
         # After the observers: their preparations are not a part of the seconds of the first validation.
         self._clock = time.perf_counter()
         try:
-            # A stop came within the validation that follows the last update.
-            if state.progress.validation_due:
+            if state.progress.validation_due:  # a stop came within the validation that follows the last update
                 self._validate(state, state.progress.epoch)
             self._begin_final_epochs(state)  # of a run that was complete, and has more epochs now
             while state.progress.epoch < self.n_epochs and not state.progress.ended:
@@ -109,8 +108,7 @@ class Trainer:
                 self._notify_saved(state)
         except StopRequested as asked:
             state.progress.stopped_by = asked.reason
-        # After a stop too: nothing that was trained since the last save is lost.
-        self.checkpointer.finish(state)
+        self.checkpointer.finish(state)  # after a stop too: nothing that was trained is lost
         self._notify_saved(state)
         self._notify("end", state, state.progress.current_epoch, text=state.progress.stopped_by or "")
         return state
@@ -174,8 +172,7 @@ class Trainer:
         if self.average is not None:
             progress = state.progress
             ends_epoch = progress.batch == self._epoch_source(state).batches.n_batches
-            # Final epochs count from 1, as the average begins again with them.
-            epoch = progress.epoch + 1 - (progress.final_since or 0)
+            epoch = progress.epoch + 1 - (progress.final_since or 0)  # the average begins again with final epochs
             self.average(progress.n_updates, epoch, ends_epoch, progress.is_final)
 
     def _finish_epoch(self, state: TrainingState) -> None:
@@ -193,9 +190,8 @@ class Trainer:
             self.final.end_if_complete(state)
 
     def _apply_stop_rule(self, state: TrainingState) -> None:
-        if self.stop_rule is None or state.best is None:
-            return
-        if self.stop_rule.ends(self.validation.losses(state.history), state.best.n_rows):
+        rule, best = self.stop_rule, state.best
+        if rule is not None and best is not None and rule.ends(self.validation.losses(state.history), best.n_rows):
             state.progress.ended, state.progress.stopped_by = True, STOP_RULE
 
     def _begin_final_epochs(self, state: TrainingState) -> None:
@@ -226,8 +222,7 @@ class Trainer:
     def values(self, state: TrainingState, n_updates: int) -> RuleValues:
         """Return the value of each rule in the update of the unfinished epoch that follows `n_updates` updates."""
         position = Position(state.progress.epoch, n_updates)
-        if state.progress.is_final:
-            # Final epochs train with constant values.
+        if state.progress.is_final:  # they train with constant values
             numbers = {name: rule.value for name, rule in state.rules.items()}
         else:
             numbers = {name: rule.value_at(state.rules[name], position) for name, rule in self.rules.items()}

@@ -89,7 +89,7 @@ class AutoEncoderOutputLayer(OutputLayer, WeightedLayer):
         from torch import cat, rand_like
 
         encode, n_units, level = self._encoder.build(shape), self.n_units, self.corruption_level
-        # Those of the weights, of which LCLayer has one for each segment.
+        # Names of the weights: an LCLayer has one for each segment.
         names = [name for name, param in self._encoder.declare_params(shape).items() if param.unit_axis is not None]
 
         def forward(params: Mapping[str, Tensor], x: Tensor, training: bool) -> Tensor:

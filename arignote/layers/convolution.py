@@ -99,7 +99,7 @@ class ConvolutionLayer(FilterLayer):
         n_maps //= n_groups
         for stage, n_out in enumerate(self._maps()):
             n_sums, fan_in = n_out * activation.pieces, n_maps * prod(window)
-            # Of units, each of which may have several sums.
+            # Fan-out counts units; a unit may have several sums.
             fan_out = n_out // n_groups * prod(window)
             W = Param((n_sums, n_maps, *window), weights(activation, self.W), fan_in, fan_out, unit_axis=0)
             params |= self._stage(W, n_out, tuple(n_pixels), str(stage or ""))

@@ -74,7 +74,7 @@ class MergeLayer(Layer):
 
     def _whole_axes(self) -> set[int]:
         """Return the axes of an example that are never cropped."""
-        # That of the channels.
+        # The axis of the channels.
         return {0}
 
     @property

@@ -118,7 +118,7 @@ def _expected(error: Any, name: str, cls: type[BaseModel]) -> str:
     if kind in _BOUNDS:
         sign, key = _BOUNDS[kind]
         return f"{'an integer' if isinstance(context[key], int) else 'a number'} {sign} {context[key]}"
-    # Of a tuple: an item that it lacks, or has too many.
+    # A tuple with too few or too many items.
     if kind in ("missing", "too_long"):
         return f"a list of {context['max_length'] if kind == 'too_long' else error['loc'][-1] + 1}"
     if kind == "too_short":

@@ -76,8 +76,8 @@ def ending(state: TrainingState, status: str, checkpoint: str | None, train: Sou
     color = "" if train.color is None else f" --color {shlex.quote(str(train.color))}"
     yield f"next:  arignote inspect {files.stem}"
     # Scores of rows that the run was not trained on, if there are any.
-    part = next(part for part in ("test", "valid", "train") if part in state.data or part == "train")
+    subset = next(one for one in ("test", "valid", "train") if one in state.data or one == "train")
     # After final epochs only the best network was not trained on them.
     which = " --which best" if state.ends_with_last else ""
-    yield f"       arignote evaluate {files.stem} {options} --part {part}{which}"
+    yield f"       arignote evaluate {files.stem} {options} --part {subset}{which}"
     yield f"       arignote predict {files.stem} {' '.join(named)} --out preds.csv{color}"

@@ -107,7 +107,7 @@ def write_predictions(
     try:
         with replacing(path) if ending == ".csv" else replacing_bytes(path) as file:
             _WRITERS[ending](file, outputs, blocks, n_rows)
-    # An OSError too, but no error of a file: the reader has ended.
+    # BrokenPipeError is an OSError, but nothing is wrong with a file: the reader of the pipe has ended.
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -8,8 +8,9 @@ from arignote.safe.pickled_values import PickleError
 
 __all__ = ["ByteSource"]
 
-# Bytes read at a time, and of the longest line, as of an opcode of protocol 0.
+# Bytes that are read at a time.
 _PIECE = 1 << 16
+# Bytes of the longest line: opcodes of protocol 0 end with one.
 _LONGEST_LINE = 1 << 20
 
 

@@ -15,7 +15,7 @@ __all__ = ["AllowedNames", "Array", "DType", "Name", "PickleError", "Record", "c
 
 # More keys of one hash in a container are an attack: each is compared with all before it.
 _MOST_OF_ONE_HASH = 50
-# Parts of a key: to hash a tuple of 200,000 levels ended in a segmentation fault.
+# Items of a key at all levels: hashing a tuple of 200,000 levels ended in a segmentation fault.
 _LARGEST_KEY = 1_000
 
 

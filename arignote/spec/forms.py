@@ -20,7 +20,6 @@ class LayersForm:
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
-# How a value is declared: as layers, as parts, by keys that have forms of their own, or as anything else.
 Form = LayersForm | PartField | Mapping[str, Any] | None
 
 

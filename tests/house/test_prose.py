@@ -14,6 +14,7 @@ WORDS = {
     r"teach(es)?|taught": "train, pretrain",
     r"(is|are|was|were) gone": "no longer exists",
     r"heed(s|ed)?|in vain": "use, without effect",
+    r"[Tt]old": "reported, sent, passed",
 }
 
 

@@ -86,15 +86,28 @@ class Folder(Protocol):
     def write(self, name: str, chunks: Chunks, before: BeforeCommit = do_nothing) -> None:
         """Write a file atomically: afterwards it is complete, or as it was before.
 
-        `before` is called immediately before the operation that makes the new contents visible.
+        Parameters
+        ----------
+        name : str
+        chunks : iterable of bytes
+            The new contents.
+        before : callable
+            Called immediately before the operation that makes the new contents visible.
         """
 
     def write_if(self, name: str, chunks: Chunks, expected: bytes | None, before: BeforeCommit = do_nothing) -> bool:
-        """Write a small file if its contents are `expected`, or, if that is None, if it does not exist.
+        """Write a small file if its contents are as expected; return whether it was written.
 
-        Return whether it was written. If the storage has conditional writes, comparison and write are one atomic
+        If the storage has conditional writes, comparison and write are one atomic
         operation, and `before` is called immediately before it. Otherwise the file is read and compared, then written,
         and `before` is called before each of the two.
+
+        Parameters
+        ----------
+        name, chunks, before : object
+            As of `write`.
+        expected : bytes or None
+            Contents that the file must have; None: it must not exist.
         """
 
     def set_aside(self, old: str, new: str) -> None:

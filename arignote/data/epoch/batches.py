@@ -25,7 +25,7 @@ __all__ = ["Batch", "Batches"]
 T = TypeVar("T")
 # The features of batches of row numbers alone, and of shards without rows.
 _NONE = np.empty(0, np.float32)
-Place = tuple[int, int]  # number of the batch in the epoch, and of the shard in the batch
+ShardPosition = tuple[int, int]  # number of the batch in the epoch, and of the shard in the batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +152,11 @@ class Batches:
         self._warn_if_changed()
         positions, ends = self.order.of_epoch(self.seed, epoch, self.cuts.bounds)
 
-        def take(place: Place) -> slice | NDArray[np.int64]:
+        def take(place: ShardPosition) -> slice | NDArray[np.int64]:
             at = self.cuts.shard(*place)
             return at if positions is None else positions[at]
 
-        def finish(place: Place, read: Callable[[], NDArray[Any]]) -> Batch:
+        def finish(place: ShardPosition, read: Callable[[], NDArray[Any]]) -> Batch:
             index, shard = place
             chosen = take(place)
             # A last batch may have fewer rows than there are shards.
@@ -172,7 +172,7 @@ class Batches:
             weights = None if self.weights is None else self.weights[chosen]
             return Batch(index, chosen, x, y, weights, shard=shard)
 
-        def make(place: Place) -> Callable[[], Batch]:
+        def make(place: ShardPosition) -> Callable[[], Batch]:
             return lambda: finish(place, lambda: self.rows.raw(take(place)))
 
         numbers = range(start, self.n_batches if end is None else end)
@@ -204,7 +204,9 @@ class Batches:
                 numbers = range(first, min(first + n_batches, self.n_batches))
                 yield numbers, list(islice(left, len(numbers) * len(self.shards)))
 
-    def _named(self, place: Place, rows: slice | NDArray[np.int64], positions: NDArray[np.int64] | None) -> Batch:
+    def _named(
+        self, place: ShardPosition, rows: slice | NDArray[np.int64], positions: NDArray[np.int64] | None
+    ) -> Batch:
         """Return a batch of row numbers alone."""
         index, shard = place
         # Only what is as large as all others is cut from a block: a last, smaller batch, or an uneven shard, is not.
@@ -214,8 +216,8 @@ class Batches:
 
     def _by_blocks(
         self,
-        finish: Callable[[Place, Callable[[], NDArray[Any]]], Batch],
-        places: Iterable[Place],
+        finish: Callable[[ShardPosition, Callable[[], NDArray[Any]]], Batch],
+        places: Iterable[ShardPosition],
         positions: NDArray[np.int64] | None,
         ends: list[int],
         in_threads: bool,
@@ -226,7 +228,7 @@ class Batches:
             pool = stack.enter_context(ThreadPoolExecutor(1, "arignote-read")) if in_threads else None
             blocks = BlockCache(self.rows.raw, positions, ends, self.cuts.bounds[1:] or [len(positions)], pool)
 
-            def make(place: Place) -> Callable[[], Batch]:
+            def make(place: ShardPosition) -> Callable[[], Batch]:
                 at = self.cuts.shard(*place)
                 run = place[1] if self.cuts.is_dealt else 0
                 copy_rows = blocks.row_copier(at.start, at.stop, run)
@@ -244,7 +246,9 @@ class Batches:
             where = self.rows.reader.where or self.rows.what
             warn(f"{where}: changed during training; rows that were read earlier may differ")
 
-    def _ahead(self, make: Callable[[Place], Callable[[], T]], places: Iterable[Place]) -> Generator[T, None, None]:
+    def _ahead(
+        self, make: Callable[[ShardPosition], Callable[[], T]], places: Iterable[ShardPosition]
+    ) -> Generator[T, None, None]:
         """Yield ``make(place)()`` in order, up to `prefetch` of them in advance; threads end with the iteration."""
         pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="arignote-augment")
         waiting: deque[Future[T]] = deque()

@@ -93,7 +93,7 @@ class Prepared:
         entries: dict[str, Any] = {name: rows.fingerprint(self.digests) for name, (rows, _) in self.subsets.items()}
         if self.weights is not None:
             entries["weights"] = hashlib.sha256(self.weights.tobytes()).hexdigest()
-        # Those of "train" are `weights`, but for a factor.
+        # The weights of "train" are `weights` up to a factor, whose digest is above.
         for name in self.scored_weights.keys() - {"train"}:
             entries[f"weights of {name}"] = hashlib.sha256(self.scored_weights[name].tobytes()).hexdigest()
         names, positions = (_of_type(self.columns, kind) for kind in (str, int))

@@ -72,7 +72,7 @@ class RowWeights:
                     f"weighted_validation needs a sample_weight of each row of {name}, which is data of its own. Hold "
                     f"rows of X out, such as {name}=0.1, or leave weighted_validation out"
                 )
-            # Of the classes as in training: "balanced" by the training rows.
+            # "balanced" counts the classes of the training rows, as in training.
             weights = self._of([name], ["train"])
             if not weights.any():
                 raise DataError(f"the weights of the {name} rows must not all be zero: leave weighted_validation out")

@@ -57,7 +57,7 @@ class ParquetReader(ChunkedReader):
             kinds_of = [self._kind(file, name, kinds.field(name).type) for name in self._names]
         *whole, last = [sizes[group] for group in self._groups]
         self.starts = np.cumsum([0, *whole])
-        # Only if all groups but the last have one size does the number of a row tell its group, as `order_of` needs it.
+        # `order_of` finds the group of a row from its number alone: all groups but the last must have one size.
         is_even = not whole or (len(set(whole)) == 1 and last <= whole[0])
         self.chunk_rows = (whole or [last])[0] if is_even else CHUNK_ROWS
         self.dtype, self._widths = np.result_type(*(dtype for dtype, _ in kinds_of)), [width for _, width in kinds_of]

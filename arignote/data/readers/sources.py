@@ -190,7 +190,7 @@ def is_text_source(src: str) -> bool:
 
 def _of_object(src: Any, labels: bool) -> Reader:
     """Return the reader of an object that is not a path."""
-    # Features for False, labels for True.
+    # features_and_labels returns (features, labels); False is 0, True is 1.
     value = features_and_labels(src)[labels] if is_dataset(src) else src
     reader = reader_of(value)
     if not reader.shape:

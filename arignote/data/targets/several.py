@@ -104,7 +104,18 @@ class Targets:
     ) -> dict[str, TargetState]:
         """Return what each target learns, or has in `fixed_states`, with the name of the target, as of `Target.learn`.
 
-        A stored state of another target is not used; the run that has it is refused later.
+        Parameters
+        ----------
+        y : array (rows, ...), optional
+            Targets of all rows, as `check` returns them.
+        rows : array (n,) of int64, optional
+            Numbers of the training rows; None: all.
+        what : str
+            Name of the data in errors.
+        stored_states : dict, optional
+            States of the run that is resumed. That of another target is not used; the run is refused later.
+        fixed_states : dict, optional
+            States that are used as they are.
         """
         states = {}
         for name, one in self.by_output.items():

@@ -51,7 +51,7 @@ def planned(
     values, rules = first_values(layers, settings), rules_of(settings)
     if settings.sgd_type.momentum_name is None:
         del rules["momentum"]
-    # Values change between epochs alone: one update stands for an epoch, and no data is opened.
+    # If values change between epochs alone, one update stands for an epoch, and no data is opened.
     rows = [1]
     if settings.validation_frequency is not None or any(rule.follows_updates for rule in rules.values()):
         rows = n_of_updates()

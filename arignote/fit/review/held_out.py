@@ -99,7 +99,7 @@ class StoredSubsets:
 def _own_rows(state: TrainingState, data: FitData, subset: str) -> Rows:
     """Return the rows of a subset that had data of its own."""
     settings, own = settings_of_rows(state), getattr(data, subset)
-    # Given alone, the data is that of the subset itself.
+    # If only one source was given, it holds the rows of the subset.
     x, y = (data.x, data.y) if own is None else (own, None)
     rows = rows_of(
         x,

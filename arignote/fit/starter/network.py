@@ -14,7 +14,7 @@ _OUTPUTS = {
     "flags": "MultilabelOutputLayer",
     "numbers": "RegressionOutputLayer",
 }
-# Fewer need a small network, and a larger share of them to tell which state of it is best.
+# Fewer need a small network, and a larger share of them to find its best state.
 FEW_ROWS = 1000
 # Rows that are trained on in all epochs, of which there are at least and at most so many; those of images are longer.
 _ROWS_IN_ALL, _EPOCHS, _EPOCHS_OF_IMAGES = 50_000, (30, 150), (10, 60)

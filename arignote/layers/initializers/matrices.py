@@ -82,7 +82,7 @@ class Sparse(Initializer):
         n_units, n_weights = (shape[1], shape[0]) if of_columns else (shape[0], int(np.prod(shape[1:])))
         n_drawn = max(round(self.density * n_weights), 1)
         rows = np.zeros((n_units, n_weights))
-        # The places of the smallest random numbers: all choices are as likely.
+        # The places of the smallest random numbers: all choices are equally likely.
         places = rng.random((n_units, n_weights)).argsort(axis=1)[:, :n_drawn]
         np.put_along_axis(rows, places, self.std * rng.standard_normal((n_units, n_drawn)), axis=1)
         return (rows.T if of_columns else rows).reshape(shape)

@@ -81,7 +81,7 @@ class _Stepped(Rule):
         return start
 
     def becomes_0(self, start: float) -> bool:
-        # Such as maxnorm: at 0 the next update would set all weights of its layer to 0.
+        # A number such as maxnorm may not reach 0: the next update would set all weights of its layer to 0.
         if self.final_value is not None or self._next(start) >= start:
             return False
         if self.interval is not None:

@@ -51,7 +51,7 @@ class Adamax(Updater):
     def step(self, w: Tensor, g: Tensor, slots: Mapping[str, Tensor], lr: float, momentum: float, n: int) -> None:
         m = slots["mean"].mul_(self.beta1).add_(g, alpha=1 - self.beta1)
         u = slots["largest"].mul_(self.beta2)
-        # Epsilon within the maximum, as in torch.optim: u is never 0, by which it divides.
+        # Epsilon is inside the maximum, as in torch.optim: the divisor u is never 0.
         u.copy_(g.abs().add_(self.epsilon).maximum(u))
         w.addcdiv_(m, u, value=-lr / (1 - self.beta1**n))
 

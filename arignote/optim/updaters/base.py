@@ -66,7 +66,7 @@ class Updater(Part):
         return float(getattr(self, self.momentum_name)) if self.momentum_name else 0.0
 
 
-# Of 478,000 values an update of nag takes 147 us by its kernel, 338 by operations of tensors; of adam 209 and 2,069.
+# The kernels take a half (nag) to a tenth (adam) of the time of the same operations of tensors.
 @cache
 def kernels() -> Any:
     """Return the module of torch's own kernels, which is imported with torch: once, not in each step."""
