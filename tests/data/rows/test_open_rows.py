@@ -11,6 +11,7 @@ from scipy import sparse
 from arignote import ArignoteWarning, DataError
 from arignote.data import Data
 from arignote.data.inputs import Input
+from arignote.data.readers.sources import get_reader
 from arignote.data.readers.windows import Windows
 from arignote.data.rows.open_rows import rows_of
 from arignote.data.targets import Classes, EachStep, Numbers, Targets
@@ -285,10 +286,10 @@ def test_tokens_are_those_that_the_network_knows():
 
 def test_columns_of_a_file_may_be_missing_where_they_are_imputed(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n,4\n")
-    rows = rows_of(tmp_path / "t.csv", preprocess=[["Impute", {"columns": "a"}]])
-    assert len(rows) == 2
-    with pytest.raises(DataError, match="'a'"):
-        rows_of(tmp_path / "t.csv", preprocess=[["Impute", {"columns": "b"}]])
+    for source in (tmp_path / "t.csv", get_reader(tmp_path / "t.csv", load=False)):
+        assert len(rows_of(source, preprocess=[["Impute", {"columns": "a"}]])) == 2
+        with pytest.raises(DataError, match="'a'"):
+            rows_of(source, preprocess=[["Impute", {"columns": "b"}]])
     unknown = [["Impute", {"columns": "z"}]]
     with pytest.raises(DataError, match=r"^\S*t.csv: .*'z'"):
         rows_of(tmp_path / "t.csv", preprocess=unknown)
