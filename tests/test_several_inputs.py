@@ -44,6 +44,7 @@ def fitted():
     return fit()
 
 
+@pytest.mark.slow
 def test_a_network_of_two_inputs_learns_what_neither_tells_alone(fitted):
     trained = fit(n_epochs=60, sgd_type="adam", lr_rule=0.01)
     assert trained.evaluate(X, Y, "accuracy", part="test")["accuracy"] > 0.85

@@ -92,6 +92,7 @@ def test_a_series_in_a_file_gives_the_windows_of_one_in_memory(shuffle):
     assert all(np.array_equal(array, expected.params[name]) for name, array in found.params.items())
 
 
+@pytest.mark.slow
 def test_targets_of_each_step_are_those_of_the_steps_of_a_window():
     layers = [["LSTMLayer", {"n_units": 5}], ["ClassificationOutputLayer", {"per_step": True}]]
     labels = np.where(NEXT > 0, "up", "down")

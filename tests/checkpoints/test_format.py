@@ -201,6 +201,7 @@ def test_every_older_version_has_a_migration_and_every_version_stored_files():
             assert f'\\"version\\": {version}}}'.encode() in data
 
 
+@pytest.mark.slow
 def test_a_run_of_version_1_ends_as_if_it_had_begun_today(tmp_path):
     for kind in ("last", "best"):
         shutil.copy(STORED / f"v1_{kind}.ckpt", tmp_path / f"run_{kind}.ckpt")
@@ -878,6 +879,7 @@ def test_a_header_has_a_million_values_at_most():
         encode(state(extra_metadata={"a": "," * (rest + 100)}))
 
 
+@pytest.mark.slow
 def test_a_header_has_16_mib_at_most():
     bound = 16 * 1024 * 1024
     rest = bound - struct.unpack("<Q", with_metadata({"a": ""})[:8])[0]

@@ -215,6 +215,7 @@ def expected_by_update(fit, folder):
     return {(s.progress.epoch, s.progress.batch): digest_of(s) for s in states(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, "epoch"])
 def test_a_large_state_is_written_while_training_continues(every, fit, disk, tmp_path, monkeypatch):
     expected = expected_by_update(fit, tmp_path / "waited")
@@ -293,6 +294,7 @@ def failing(monkeypatch, name, whether):
     monkeypatch.setattr(os, name, operation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("operation", ["fsync", "replace"])
 def test_a_save_that_fails_once_is_reported_and_training_continues(operation, size, fit, tmp_path, monkeypatch):

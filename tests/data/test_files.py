@@ -67,6 +67,7 @@ def test_mnist_is_found_in_the_folder_of_the_variable(tmp_path, monkeypatch):
         assert np.array_equal(ours[0], theirs[0]) and np.array_equal(ours[1], theirs[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "mnist.npz").exists(), reason="the real MNIST is not beside this checkout")
 def test_the_real_mnist_has_the_customary_split(monkeypatch):
     monkeypatch.setenv("ARIGNOTE_DATA", str(SHARED))

@@ -35,6 +35,7 @@ def test_rows_that_stay_give_the_batches_that_are_copied(digits, layers, monkeyp
     assert digest(fit()) == digest(stayed) and len(made) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "stay"),
     [

@@ -81,6 +81,7 @@ def test_a_precision_of_the_callers_own_is_kept_and_not_used(place, digits):
 
 
 # Multiplications of a step: (64 * n_units + 10 * n_units) * 100 rows, forward, and twice as many backward.
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_units", "n_threads"), [(300, 1), (600, 2)])
 def test_small_steps_take_one_thread_by_their_shapes_alone(n_units, n_threads, digits, threads):
     seen = set()

@@ -120,6 +120,7 @@ def test_gradients_by_hand_are_not_compiled_and_compile_says_nothing_of_them(dig
 
 
 # What torch tells of itself.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_on_a_gpu_a_network_that_shall_be_compiled_goes_by_autograd():
     # "meta" is a device that is no CPU, and is everywhere: it has shapes, and no numbers.

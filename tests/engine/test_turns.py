@@ -80,6 +80,7 @@ def test_eight_threads_predict_the_same_bits_as_one_and_leave_the_process_as_it_
     assert state() == before
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.* is defined only in this script")
 def test_a_loaded_network_predicts_in_the_threads_and_the_precision_of_its_fit(fitted, tmp_path):
     fitted["short"].set_params(checkpoint=str(tmp_path / "run"), n_threads=2).fit(X, Y, resume="fresh")
@@ -89,6 +90,7 @@ def test_a_loaded_network_predicts_in_the_threads_and_the_precision_of_its_fit(f
     assert {"short": {(2, "bf16")}} == SEEN
 
 
+@pytest.mark.slow
 def test_fits_and_predictions_in_threads_end_in_the_same_bits_as_one_after_the_other():
     settings = ({"n_threads": 1}, {"n_threads": 1, "precision": "bf16_matmul"}, {"n_threads": 2, "sgd_type": "adam"})
     alone = [fit(**one) for one in settings]

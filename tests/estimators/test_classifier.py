@@ -155,6 +155,7 @@ def test_the_same_seed_gives_the_same_network_and_global_state_is_left_alone(dig
     assert random.getstate() == before[2] and torch.get_num_threads() == before[3]
 
 
+@pytest.mark.slow
 def test_the_best_network_is_kept_with_and_without_a_checkpoint(digits, tmp_path):
     settings = FAST | {"valid": 0.3, "n_epochs": 12, "lr_rule": 0.4}
     free = NNClassifier(MLP, rng=1).fit(*digits, **settings)

@@ -162,6 +162,7 @@ def test_ranks_are_learned_in_their_order():
     assert (np.diff(thresholds) > 0).all()
 
 
+@pytest.mark.slow
 def test_ranks_that_are_numbers_need_no_list():
     numbers = np.digitize(SCORE, [-2, 0, 2]) * 10 + 10
     of_words, of_numbers = made(ORDINAL).fit(X, RANKS), made([HIDDEN, ["OrdinalOutputLayer"]]).fit(X, numbers)
@@ -233,6 +234,7 @@ def test_text_without_an_order_and_labels_of_no_rank_are_refused():
         made(ORDINAL, train_loss="squared").fit(X, RANKS)
 
 
+@pytest.mark.slow
 def test_losses_of_classes_are_learned_and_reported():
     y = RANKS
     for loss in ("hinge", "brier", ["nll", {"label_smoothing": 0.1}]):
@@ -249,6 +251,7 @@ def test_losses_of_classes_are_learned_and_reported():
         made([["ClassificationOutputLayer"]], valid_loss="top_k_error").fit(X, y, valid=0.2)
 
 
+@pytest.mark.slow
 def test_both_can_be_cloned_and_cross_validated():
     for layers, y in ((SEVERAL, MATRIX), (ORDINAL, RANKS)):
         scores = cross_val_score(clone(made(layers)), X, y, cv=3)

@@ -207,6 +207,7 @@ def net(n_units, activation="relu"):
     return [["FCLayer", {"n_units": n_units, "activation": activation}], OUTPUT]
 
 
+@pytest.mark.slow
 def test_a_grid_over_paths_is_one_over_lists_that_are_written_out():
     grid = {"fc1__n_units": [1, 5], "sgd_type__epsilon": [1e-6, 0.1]}
     search = GridSearchCV(NNClassifier(net(3), **TINY), grid, cv=2).fit(X, Y)
@@ -220,6 +221,7 @@ def test_a_grid_over_paths_is_one_over_lists_that_are_written_out():
     assert search.best_estimator_.params["fc1.W"].shape == (3, [1, 1, 5, 5][best])
 
 
+@pytest.mark.slow
 def test_random_and_halving_searches_reach_layers_and_whole_lists():
     lists = [net(1), net(4, "tanh"), net(2)]
     estimator = NNClassifier(net(3), **TINY | {"batch_size": 5})

@@ -66,6 +66,7 @@ def test_a_pass_makes_one_update_of_each_batch_from_where_the_last_ended():
     assert classifier.n_epochs_ == 3 and classifier.state_.progress.n_updates == 4
 
 
+@pytest.mark.slow
 def test_passes_over_one_set_of_rows_are_the_epochs_of_a_fit(tmp_path):
     fitted = NNClassifier(LAYERS, rng=1, **SETTINGS).fit(X, Y, n_epochs=3)
     plain = passes(3)

@@ -38,6 +38,7 @@ def classifier(**settings):
     return NNClassifier(CLASSES, **{"rng": 1, "n_epochs": 3, "batch_size": 10, "sgd_type": "adam"} | settings)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(SMALL)
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda estimator: EXPECTED)
 def test_the_checks_of_scikit_learn_pass(estimator, check):
@@ -88,6 +89,7 @@ def test_workers_of_joblib_are_silent_and_share_the_cores(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_search_in_a_folder_keeps_each_fit_and_trains_none_again(tmp_path):
     def searched():
         net = classifier(checkpoint=f"{tmp_path}/", n_epochs=1)
@@ -110,6 +112,7 @@ def test_epochs_are_a_resource_of_a_halving_search():
     assert search.n_resources_ == [1, 3] and search.best_params_["n_epochs"] == 3
 
 
+@pytest.mark.slow
 def test_calibration_and_ensembles_take_it_as_one_of_theirs():
     calibrated = CalibratedClassifierCV(classifier(), cv=2).fit(X, Y)
     bagged = BaggingClassifier(classifier(), n_estimators=2, random_state=0).fit(X, Y)

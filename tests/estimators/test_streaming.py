@@ -49,6 +49,7 @@ def classifier():
     return net.fit(x, LABELS[:600])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["predict", "predict_proba", "evaluate", "metrics", "confusion", "layer_output"])
 def test_few_rows_of_a_reader_are_in_memory_at_a_time(call, classifier):
     reader = Streamed()

@@ -146,6 +146,7 @@ def test_before_fit_the_error_is_that_of_scikit_learn(digits):
     assert declared.n_params == weights + biases
 
 
+@pytest.mark.slow
 def test_a_pipeline_shows_an_estimator_that_is_not_fitted_or_wrongly_declared():
     for layers in (LAYERS, [["FCLayr", {}]], "no such file.yaml"):
         assert "NNClassifier" in make_pipeline(StandardScaler(), NNClassifier(layers))._repr_html_()

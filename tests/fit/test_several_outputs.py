@@ -155,6 +155,7 @@ def test_a_row_without_any_value_is_left_out():
     assert ours.evaluate(X, {"a": a, "b": b})["mae"] == pytest.approx(np.nanmean(np.abs(ours.predict(X)["a"] - a)))
 
 
+@pytest.mark.slow
 def test_the_main_output_decides_which_network_is_best():
     # The size counts most, so that the kind is not always better when the size is.
     settings = {"n_epochs": 12, "valid": 0.3, "sgd_type": "adam", "lr_rule": 0.1, "batch_size": 8}

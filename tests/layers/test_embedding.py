@@ -59,6 +59,7 @@ def test_the_lengths_of_sequences_of_tokens_pass_through():
     assert placed["lstm1"].fields == (1,) and placed["embedding1"].fields == ()
 
 
+@pytest.mark.slow
 def test_numbers_beyond_those_of_float32_stay_as_they_are():
     # 2^24 + 1 is no number of float32.
     tokens = np.array([[2**24], [2**24 + 1]] * 3)

@@ -40,6 +40,7 @@ def test_input_and_output_layers_are_refused_within_a_block(layer):
     assert found == [f"layers[0].layers[1] ({layer[0]}): {kind} layer cannot be within a block"]
 
 
+@pytest.mark.slow
 def test_a_network_has_ten_thousand_layers_at_most():
     def block(repeat, *layers):
         return ["Block", {"repeat": repeat, "layers": list(layers)}]

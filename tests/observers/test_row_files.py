@@ -102,6 +102,7 @@ def test_the_loss_of_a_batch_is_that_of_an_event(whole):
     assert [line["loss"] for line in lines if line["kind"] == "batch"] == [float(row["loss"]) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -69,6 +69,7 @@ def test_the_scalars_are_the_history_and_the_losses_of_batches(reader, tmp_path)
     assert set(found) == {"momentum", "seconds"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [2, 3])
 def test_kills_leave_no_step_out_and_none_there_twice(every, reader, tmp_path):
     fit(tmp_path / "whole")

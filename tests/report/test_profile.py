@@ -61,6 +61,7 @@ def test_the_end_of_a_fit_prints_the_table_and_the_result_is_the_same(capsys):
     assert digest(profiled) == digest(plain)
 
 
+@pytest.mark.slow
 def test_numbers_that_follow_a_rule_reach_a_step_that_is_profiled(capsys):
     rules = {
         "dropout1.dropout_p": ["fixed", {"initial_value": 0.1, "decrease_by": -0.2, "interval": 1, "final_value": 0.5}]
@@ -106,6 +107,7 @@ fit: {n_epochs: 4, batch_size: 10, n_threads: 1, checkpoint: null}
 """
 
 
+@pytest.mark.slow
 def test_the_command_has_an_option_and_a_path_starts_from_where_it_is_written(tmp_path, monkeypatch):
     folder = tmp_path / "configs"
     folder.mkdir()

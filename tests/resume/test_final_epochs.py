@@ -98,6 +98,7 @@ def states_of(stem, **more):
     return found
 
 
+@pytest.mark.slow
 def test_a_run_is_saved_with_them_begun_or_not_at_all(tmp_path):
     for state in states_of(tmp_path / "run"):
         # What was saved after the last batch of the third epoch is before its validation.
@@ -124,6 +125,7 @@ class Interrupting(ArrayReader):
         self.is_armed = True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settings", "n_validations"), [({}, 2), ({"validation_frequency": 180}, 0)])
 def test_stopped_in_the_last_validation_before_them_they_end_in_the_same_network(settings, n_validations, tmp_path):
     valid, stem = (X[:20] + 1, Y[:20]), str(tmp_path / "run")
@@ -139,6 +141,7 @@ def test_stopped_in_the_last_validation_before_them_they_end_in_the_same_network
     assert digest(fit(valid=valid, test=None, checkpoint=stem, **settings)) == digest(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_batches", [8, 9, 12])
 def test_without_its_best_file_a_run_is_not_resumed_from_another_network(n_batches, tmp_path):
     stem = tmp_path / "run"

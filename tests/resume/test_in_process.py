@@ -178,6 +178,7 @@ def test_a_file_of_a_newer_format_is_refused(digits, layers, tmp_path, monkeypat
         NNClassifier.load(stem)
 
 
+@pytest.mark.slow
 def test_what_ended_a_run_and_how_it_was_split_survive_kills_and_a_second_fit(digits, layers, tmp_path):
     # At a rate of 0 the first validation stays the best; the second ends the run.
     settings = SETTINGS | {"n_epochs": 9, "sgd_type": "sgd", "lr_rule": 0.0, "stop_rule": ["stalled", {"interval": 1}]}

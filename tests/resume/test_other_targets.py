@@ -92,6 +92,7 @@ def test_three_times_killed_it_ends_in_the_same_network_and_predictions(case, tm
     assert ended.state_.targets == whole.state_.targets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_what_a_target_has_learned_is_kept_in_the_file_and_in_a_pickle(case, tmp_path):
     fitted = fit(case, checkpoint=str(tmp_path / "run"))

@@ -88,6 +88,7 @@ def test_every_config_of_the_project_matches(validator):
         assert faults(validator, values) == []
 
 
+@pytest.mark.slow
 def test_of_300_mutated_configs_none_that_check_accepts_is_refused_and_nearly_all_faults_are_found():
     caught = []
     for kind, fault, is_valid, finding in tried(300, seed=1):

@@ -165,6 +165,7 @@ def test_entered_late_an_epoch_reads_nothing_that_is_past(n_workers):
     assert np.array_equal(np.sort(np.concatenate(reader.reads)), np.arange(12, 21))
 
 
+@pytest.mark.slow
 def test_three_blocks_are_in_memory_at_most():
     for n_workers, most in ((0, 2), (1, 3), (4, 3)):
         reader = Chunked()

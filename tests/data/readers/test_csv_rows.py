@@ -79,6 +79,7 @@ def test_errors_of_a_csv_are_reported_with_their_line(csv, content, columns, mes
     assert str(path) in str(error.value)
 
 
+@pytest.mark.slow
 def test_comment_lines_between_the_rows_are_no_rows_wherever_chunks_end(csv):
     rows = [f"{i},{i * 0.5}" for i in range(9000)]
     rows = [text for i, row in enumerate(rows) for text in ([f"# {i}", row] if i % 4096 in (0, 1, 4095) else [row])]

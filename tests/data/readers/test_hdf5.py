@@ -138,6 +138,7 @@ def test_blocks_are_small_in_the_file_if_few_of_many_columns_are_read(tmp_path):
     assert HDFReader(tmp_path / "a.h5", columns=["c0", "c1"]).chunk_rows == 256
 
 
+@pytest.mark.slow
 def test_tables_of_pytables_and_pandas_come_by_number(tmp_path):
     tables = pytest.importorskip("tables")
     pytest.importorskip("hdf5plugin")

@@ -71,6 +71,7 @@ def test_a_matrix_of_terabytes_trains_and_predicts_in_the_memory_of_a_batch():
     assert found.predict(x[1_999_990:]).shape == (10,)
 
 
+@pytest.mark.slow
 def test_preprocessing_reads_the_rows_in_blocks(monkeypatch):
     monkeypatch.setattr(rows, "BLOCK_BYTES", 400_000)
     # As on a GPU with room for all rows, where arrays stay.

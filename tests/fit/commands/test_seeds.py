@@ -36,6 +36,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_each_seed_is_a_run_of_its_own_and_the_table_has_mean_and_spread(folder):
     ended = arignote("fit", "c.yaml", "--seeds", "3", "--set", "fit.verbose=false")
     assert ended.code == 0 and ended.err == ""

@@ -102,6 +102,7 @@ def test_rows_that_are_held_out_teach_no_layer(tmp_path):
         assert "valid_reconstruction" in state.history.records()[-1]
 
 
+@pytest.mark.slow
 def test_labels_within_the_data_are_no_features_of_what_is_taught(tmp_path):
     x, y = data()
     expected = fit(tmp_path / "whole", x[:40], y[:40], valid=(x[40:], y[40:])).params
@@ -163,6 +164,7 @@ def test_killed_in_the_middle_of_the_second_run_it_ends_in_the_same_bits(tmp_pat
         assert digest(fit(stem)) == expected
 
 
+@pytest.mark.slow
 def test_a_run_that_began_needs_the_runs_of_its_layers_no_more(tmp_path):
     expected = digest(fit(tmp_path / "whole", n_epochs=4))
     fit(tmp_path / "run")
@@ -180,6 +182,7 @@ def test_a_loaded_classifier_goes_on(tmp_path):
     assert digest(loaded.fit(*data(), n_epochs=4, valid=0.2, n_threads=1)) == expected
 
 
+@pytest.mark.slow
 def test_other_pretraining_is_another_run(tmp_path):
     fit(tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"fit\.pretrain"):

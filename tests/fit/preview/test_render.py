@@ -48,6 +48,7 @@ def content(spec):
     return spec.name, spec.rng, spec.data, spec.stored_network, layers, FitSettings(**spec.fit), "verbose" in spec.fit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "arignote" / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_what_is_rendered_has_the_same_content_and_is_rendered_as_the_same_text(path, tmp_path, monkeypatch):
     # Without the files of MNIST, the shapes of these networks are not known.

@@ -28,6 +28,7 @@ def test_orthogonal_rows_or_columns_have_the_length_of_the_gain(shape, gain, fac
     np.testing.assert_allclose(product, factor**2 * np.eye(min(flat.shape)), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_orthogonal_matrices_are_as_those_of_scipy_uniformly_distributed():
     init, n = build("initializer", "orthogonal"), 4000
     mine = np.array([init.draw(stream(k, "init"), (3, 3), 3, 3) for k in range(n)])

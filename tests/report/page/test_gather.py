@@ -34,6 +34,7 @@ def whole(digits, tmp_path_factory):
     return stem, fit(stem, digits)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_three_times_has_the_curves_of_one_that_was_never_killed(whole, digits, tmp_path):
     for n_batches in (2, 1, 3):
         with contextlib.suppress(Stopped):
@@ -133,6 +134,7 @@ def test_runs_are_overlaid_on_common_axes(whole, digits, tmp_path):
     assert "2 runs" in html_of("runs.html", page)
 
 
+@pytest.mark.slow
 def test_the_largest_page_is_under_500_kb():
     """100,000 validations of eight losses, and three parts of 1,000 classes with many mistakes."""
     n, rng = 100_000, np.random.default_rng(0)

@@ -33,6 +33,7 @@ def test_frames_of_todays_pandas_come_back(store, kind):
         open_table(file, "mixed", columns=["aa"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fixed", "table"])
 def test_series_come_back_with_their_strings_and_gaps(store, kind):
     words = [*["a", "bé"] * 10, np.nan, "c"]
