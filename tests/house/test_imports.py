@@ -20,8 +20,10 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(arignote.__path__, "arign
 # Libraries are loaded once. Layers from the lowest: each module is imported in a fork of its own, in which the layers
 # below are loaded. They can hide no fault of it, for the contract of import-linter lets them import nothing of its own.
 # A module that its package has loaded needs no fork: to import it is to import the package first, as the package's did.
+# A collection of garbage in a fork would write to all objects, and so copy all memory.
 CODE = """
-import importlib, json, os, sys
+import gc, importlib, json, os, sys
+gc.disable()
 import h5py, pandas, pydantic, ruamel.yaml, safetensors.numpy, sklearn.metrics, torch, typer
 failed, loaded = {}, set()
 for layer in json.loads(sys.argv[1]):
