@@ -98,9 +98,9 @@ class Folder(Protocol):
     def write_if(self, name: str, chunks: Chunks, expected: bytes | None, before: BeforeCommit = do_nothing) -> bool:
         """Write a small file if its contents are as expected; return whether it was written.
 
-        If the storage has conditional writes, comparison and write are one atomic
-        operation, and `before` is called immediately before it. Otherwise the file is read and compared, then written,
-        and `before` is called before each of the two.
+        If the storage has conditional writes, comparison and write are one atomic operation, and `before` is called
+        immediately before it. Otherwise the file is read and compared, then written, and `before` is called before each
+        of the two.
 
         Parameters
         ----------

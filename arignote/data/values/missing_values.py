@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from numbers import Number
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ MISSING_MARKERS = frozenset(
     )
 )
 _FOLDED = frozenset(word.lower() for word in MISSING_MARKERS)
+# Without abstract classes, such as Number, of which isinstance takes several times as long for each value.
+_MAY_BE_NAN = (float, complex, np.generic, Decimal)
 # The largest number of columns that an error lists.
 _MOST_COLUMNS = 5
 
@@ -40,7 +42,7 @@ def is_missing(value: Any) -> bool:
     # Comparing the NA of pandas gives NA, whose truth value raises: it is recognised by its type.
     if type(value).__name__ in ("NoneType", "NAType", "NaTType"):
         return True
-    return isinstance(value, Number | np.generic) and bool(value != value)
+    return isinstance(value, _MAY_BE_NAN) and bool(value != value)
 
 
 def is_missing_marker(field: str, markers: Collection[str] | None = None, *, exact: bool = False) -> bool:
