@@ -90,6 +90,17 @@ def test_a_signal_raises_interrupted_after_the_batch_with_everything_saved(
     assert ended.state_.starts == [[0, 0], [1, 2]] and ended.state_.causes == ["start", name]
 
 
+def test_a_signal_after_the_last_epoch_ends_the_process_and_leaves_a_complete_run(digits, tmp_path, whole):
+    stem = str(tmp_path / "run")
+    with pytest.raises(Interrupted) as caught:
+        classifier().fit(*digits, **SETTINGS, checkpoint=stem, observers=sender("SIGTERM", at=1, kind="end"))
+    progress = newest(tmp_path / "run").progress
+    # There was nothing left to stop: no cause is recorded.
+    assert caught.value.code == 143 and (progress.epoch, progress.stopped_by) == (3, None)
+    again = classifier().fit(*digits, **SETTINGS, checkpoint=stem)
+    assert digest(again) == whole and again.state_.starts == [[0, 0]]
+
+
 def test_ctrl_c_returns_after_the_batch_with_everything_saved(digits, tmp_path, whole):
     stem = tmp_path / "files" / "run"
     handler = signal.getsignal(signal.SIGINT)
